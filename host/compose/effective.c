@@ -1,0 +1,97 @@
+/* The effective settings and where each came from. */
+#include "compose/internal.h"
+
+#include <string.h>
+
+static void write_node(rt_buffer *out, const rt_node *node)
+{
+    static const char brackets[][3] = {
+        [RT_NODE_GROUP] = "{}", [RT_NODE_ARRAY] = "[]", [RT_NODE_LIST] = "()"};
+    if (node->type == RT_NODE_STRING) {
+        rt_buffer_char(out, '"');
+        rt_buffer_json(out, node->value.text, strlen(node->value.text));
+        rt_buffer_char(out, '"');
+        return;
+    }
+    if (node->type > RT_NODE_LIST) {
+        rt_buffer_text(out, node->raw);
+        return;
+    }
+    rt_buffer_char(out, brackets[node->type][0]);
+    for (const rt_node *member = node->first; member; member = member->next) {
+        rt_buffer_text(out, member == node->first ? " " : ", ");
+        if (node->type == RT_NODE_GROUP)
+            rt_buffer_format(out, "%s = ", member->name);
+        write_node(out, member);
+    }
+    rt_buffer_text(out, node->first ? " " : "");
+    rt_buffer_char(out, brackets[node->type][1]);
+}
+
+static bool is_reference(const rt_node *node)
+{
+    return node->type == RT_NODE_STRING && node->value.text[0] == '@' && node->value.text[1] != '@';
+}
+
+/* A list or map may hold a secret field anywhere inside. */
+static bool holds_secret(const rt_option_spec *option)
+{
+    if (option->type == RT_SETTING_SECRET || option->of == RT_SETTING_SECRET)
+        return true;
+    for (size_t i = 0; i < option->field_count; i++)
+        if (holds_secret(&option->fields[i]))
+            return true;
+    return false;
+}
+
+static void add(rt_composer *composer, const char *path, const rt_option_spec *option,
+                const rt_node *node)
+{
+    rt_composition *result = composer->result;
+    rt_effective entry = {.path = path, .value = option->default_text, .origin = "default"};
+    if (node) {
+        rt_buffer value = {0};
+        write_node(&value, node);
+        entry.value = rt_arena_copy(composer->arena, value.data);
+        entry.origin = node->origin;
+        rt_buffer_free(&value);
+        if (is_reference(node))
+            entry.origin = rt_arena_format(composer->arena, "%s, %s", node->value.text,
+                                           node->origin ? node->origin : "");
+    }
+    if (!entry.value)
+        return;
+    if (holds_secret(option) || (node && is_reference(node)))
+        entry.value = "<redacted>";
+    rt_push(composer->arena, result->effective, result->effective_count) = entry;
+}
+
+static void collect(rt_composer *composer, const char *prefix, const rt_option_spec *options,
+                    size_t count, const rt_node *group)
+{
+    for (size_t i = 0; i < count; i++) {
+        const rt_node *node = group ? rt_node_member(group, options[i].name) : NULL;
+        const char *path = *prefix
+                               ? rt_arena_format(composer->arena, "%s.%s", prefix, options[i].name)
+                               : options[i].name;
+        if (options[i].type == RT_SETTING_GROUP && options[i].field_count)
+            collect(composer, path, options[i].fields, options[i].field_count, node);
+        else
+            add(composer, path, &options[i], node);
+    }
+}
+
+void rt_effective_collect(rt_composer *composer)
+{
+    collect(composer, "", rt_host_options, rt_host_option_count, composer->tree);
+    for (size_t i = 0; i < composer->candidate_count; i++) {
+        const rt_candidate *candidate = composer->candidates[i];
+        if (!candidate->planned && !candidate->configured)
+            continue;
+        const rt_manifest *manifest = candidate->manifest;
+        collect(composer, candidate->name, rt_module_options, rt_module_option_count,
+                candidate->group);
+        collect(composer, candidate->name, manifest->options, manifest->option_count,
+                candidate->group);
+    }
+}

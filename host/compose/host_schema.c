@@ -1,0 +1,188 @@
+/* The host's own settings, declared as modules declare theirs. runtime.conf(5) documents them. */
+#include "compose/internal.h"
+
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static const char *const environments[] = {"development", "test", "staging", "production"};
+static const char *const levels[] = {"trace", "debug", "info", "warn", "error", "fatal"};
+static const char *const formats[] = {"pretty", "json"};
+static const char *const starts[] = {"eager", "lazy"};
+
+#define OPTION(name_, type_, default_, least_, most_, help_)                                  \
+    {                                                                                         \
+        .name = name_, .type = RT_SETTING_##type_, .default_text = default_, .least = least_, \
+        .most = most_, .help = help_                                                          \
+    }
+#define WORDS(name_, words_, default_, help_)                                                     \
+    {                                                                                             \
+        .name = name_, .type = RT_SETTING_ENUM, .default_text = default_,                         \
+        .values = (const char **)(uintptr_t)(words_), .value_count = COUNT(words_), .help = help_ \
+    }
+#define LIST(name_, of_, default_, help_)                                                         \
+    {                                                                                             \
+        .name = name_, .type = RT_SETTING_LIST, .of = RT_SETTING_##of_, .default_text = default_, \
+        .help = help_                                                                             \
+    }
+#define SECTION(name_, fields_, help_)                                                             \
+    {                                                                                              \
+        .name = name_, .type = RT_SETTING_GROUP, .fields = fields_, .field_count = COUNT(fields_), \
+        .help = help_                                                                              \
+    }
+
+static const rt_option_spec http_options[] = {
+    LIST("listen", ADDRESS, "[\"127.0.0.1:8080\"]", "Addresses to serve on"),
+    OPTION("allow_remote", BOOL, "false", NULL, NULL,
+           "Let development and test listen beyond this machine"),
+    OPTION("request_timeout", DURATION, "\"30 s\"", "1 ms", "24 h", "Deadline of a request; 504"),
+    OPTION("header_timeout", DURATION, "\"10 s\"", "100 ms", "1 h",
+           "Time to send a whole request; 408"),
+    OPTION("idle_timeout", DURATION, "\"60 s\"", "100 ms", "24 h",
+           "How long a kept connection may be idle"),
+    OPTION("max_header", SIZE, "\"16 KiB\"", "1 KiB", "1 MiB",
+           "Most bytes of a request's head; 431"),
+    OPTION("max_body", SIZE, "\"1 MiB\"", "0 B", "1 GiB", "Most bytes of a request's body; 413"),
+    OPTION("max_requests", INT, "10000", "1", "1000000", "Most requests at once in a worker; 503"),
+    OPTION("max_connections", INT, "20000", "1", "1000000", "Most connections at once in a worker"),
+};
+
+static const rt_option_spec log_options[] = {
+    WORDS("level", levels, NULL, "Least level that is logged; by environment: debug, warn, info"),
+    WORDS("format", formats, NULL, "Form of a line; by environment: pretty, pretty, json"),
+    OPTION("file", STRING, NULL, "1", NULL, "File to append to instead of standard error"),
+};
+
+static const rt_option_spec pool_options[] = {
+    OPTION("threads", INT, "4", "1", "128", "Threads of a worker for calls that block"),
+};
+
+const rt_option_spec rt_host_options[] = {
+    WORDS("environment", environments, "\"development\"", "Where this runs"),
+    OPTION("name", STRING, "\"rt\"", "1", "64", "Name of the service"),
+    LIST("plugins", STRING, NULL, "Folders of plugins, relative to the first configuration file"),
+    LIST("load", STRING, NULL, "The complete list of roots"),
+    {.name = "bind", .type = RT_SETTING_GROUP, .help = "Providers by capability"},
+    {.name = "effects", .type = RT_SETTING_GROUP, .help = "Logging of calls, by capability"},
+    LIST("acknowledge", STRING, "[]", "Development-only instances accepted in production"),
+    OPTION("allow_root", BOOL, "false", NULL, NULL, "Run as root in production all the same"),
+    OPTION("core_dumps", BOOL, "false", NULL, NULL, "Leave core dumps in production"),
+    OPTION("workers", INT, "1", "1", "256", "Worker processes; development runs one"),
+    OPTION("start_timeout", DURATION, "\"30 s\"", "1 ms", "1 h", "For each module's start"),
+    OPTION("drain_timeout", DURATION, "\"30 s\"", "0 s", "1 h", "For running work at a stop"),
+    OPTION("shutdown_delay", DURATION, "\"0 s\"", "0 s", "1 h", "Between a stop and its drain"),
+    OPTION("finalizer_timeout", DURATION, "\"5 s\"", "1 ms", "1 h", "For clean-up that waits"),
+    SECTION("http", http_options, "The HTTP server"),
+    SECTION("log", log_options, "The log"),
+    SECTION("pool", pool_options, "The thread pool"),
+};
+const size_t rt_host_option_count = COUNT(rt_host_options);
+
+const rt_option_spec rt_module_options[] = {
+    OPTION("enabled", BOOL, "true", NULL, NULL, "false: as if it were not there"),
+    OPTION("module", STRING, NULL, "1", "64", "The module of an instance under another name"),
+    WORDS("start", starts, "\"eager\"", "lazy: start at first use"),
+    {.name = "use", .type = RT_SETTING_GROUP, .help = "Providers by capability, for this one"},
+};
+const size_t rt_module_option_count = COUNT(rt_module_options);
+
+const rt_option_spec *rt_option_find(const rt_option_spec *options, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return &options[i];
+    return NULL;
+}
+
+static const rt_setting *host_value(const rt_composer *composer, const char *section,
+                                    const char *name)
+{
+    static const rt_setting none;
+    const rt_option_spec *options = rt_host_options;
+    const rt_setting *values = composer->host_values;
+    size_t count = rt_host_option_count;
+    if (section) {
+        const rt_option_spec *group = rt_option_find(options, count, section);
+        values = values[group - options].value.members;
+        options = group->fields;
+        count = group->field_count;
+    }
+    const rt_option_spec *option = rt_option_find(options, count, name);
+    return option && values ? &values[option - options] : &none;
+}
+
+/* Where each judged value goes. */
+static void take_integers(rt_composer *composer)
+{
+    rt_host_settings *host = &composer->host;
+    const struct {
+        const char *section, *name;
+        int64_t *target;
+    } targets[] = {
+        {NULL, "workers", &host->workers},
+        {NULL, "start_timeout", &host->start_timeout},
+        {NULL, "drain_timeout", &host->drain_timeout},
+        {NULL, "shutdown_delay", &host->shutdown_delay},
+        {NULL, "finalizer_timeout", &host->finalizer_timeout},
+        {"http", "request_timeout", &host->http.request_timeout},
+        {"http", "header_timeout", &host->http.header_timeout},
+        {"http", "idle_timeout", &host->http.idle_timeout},
+        {"http", "max_header", &host->http.max_header},
+        {"http", "max_body", &host->http.max_body},
+        {"http", "max_requests", &host->http.max_requests},
+        {"http", "max_connections", &host->http.max_connections},
+        {"pool", "threads", &host->pool.threads},
+    };
+    for (size_t i = 0; i < COUNT(targets); i++)
+        *targets[i].target =
+            host_value(composer, targets[i].section, targets[i].name)->value.integer;
+}
+
+static const char *text_or(const rt_setting *setting, const char *otherwise)
+{
+    return setting->type == RT_SETTING_NONE ? otherwise : setting->value.text;
+}
+
+static void take_texts(rt_composer *composer)
+{
+    static const char *const default_levels[] = {"debug", "warn", "info", "info"};
+    rt_host_settings *host = &composer->host;
+    host->name = text_or(host_value(composer, NULL, "name"), "rt");
+    host->core_dumps = host_value(composer, NULL, "core_dumps")->value.integer != 0;
+    host->http.listen = host_value(composer, "http", "listen");
+    host->log.level =
+        text_or(host_value(composer, "log", "level"), default_levels[composer->environment]);
+    host->log.format =
+        text_or(host_value(composer, "log", "format"), composer->strict ? "json" : "pretty");
+    host->log.file = text_or(host_value(composer, "log", "file"), NULL);
+    if (host->log.file)
+        host->log.file = rt_relative_path(composer, host->log.file);
+}
+
+void rt_host_settings_judge(rt_composer *composer)
+{
+    composer->host_values =
+        rt_arena_alloc(composer->arena, rt_host_option_count * sizeof(rt_setting));
+    /* At the top stand the groups of modules too: candidate.c judges those and the unknown ones. */
+    for (size_t i = 0; i < rt_host_option_count; i++) {
+        const rt_option_spec *option = &rt_host_options[i];
+        const rt_node *node = rt_node_member(composer->tree, option->name);
+        rt_group_check check = {.owner = "the host",
+                                .path = "",
+                                .where = "runtime.conf(5)",
+                                .options = option,
+                                .option_count = 1};
+        rt_node *alone = rt_node_new(composer->arena, "", RT_NODE_GROUP);
+        rt_node copy;
+        if (node) {
+            copy = *node;
+            copy.next = NULL;
+            alone->first = alone->last = &copy;
+        }
+        rt_group_judge(composer, &check, alone, &composer->host_values[i]);
+    }
+    take_integers(composer);
+    take_texts(composer);
+    if (composer->environment == RT_DEVELOPMENT)
+        composer->host.workers = 1;
+}

@@ -1,0 +1,153 @@
+/* internal.h — what the stages of composition share
+ *
+ * compose.c runs the stages in this order: settings (files, then the host's own), discovery,
+ * candidates (modules and instances), variables and overrides, resolution, options, policy, plan.
+ */
+#ifndef RT_COMPOSE_INTERNAL_H
+#define RT_COMPOSE_INTERNAL_H
+
+#include "compose/compose.h"
+
+/* A module under one name: by default its own, or an instance's. */
+typedef struct rt_candidate {
+    const char *name;
+    const rt_manifest *manifest;
+    const rt_node *group; /* its settings, or NULL */
+    bool is_instance;     /* configured under another name: bound by name only */
+    bool enabled;         /* not `enabled = false` */
+    bool configured;      /* has a group and is enabled */
+    bool lazy;
+    bool acknowledged;
+    bool named; /* by `bind`, `use` or `load` */
+    bool root, planned;
+    bool options_ready;
+    const char *condition;     /* the RT_DEVELOPMENT_ONLY_WHEN that holds, or NULL */
+    rt_plan_binding *bindings; /* one for each manifest->requires, providers by candidate index */
+    rt_plan_option *options;
+    const char *required_by; /* who brought it into the plan first, or NULL: a root */
+    const char *serves;      /* as what: "email/1" */
+    uint32_t index;          /* in rt_composer.candidates */
+    uint32_t position;       /* in the plan */
+    uint32_t mark;           /* of the walk in order.c */
+} rt_candidate;
+
+/* The methods of a capability that `effects` says not to log: bits by method index. */
+typedef struct rt_quiet {
+    const char *capability;
+    uint64_t methods;
+} rt_quiet;
+
+typedef struct rt_composer {
+    rt_arena *arena;
+    rt_diagnostics *diagnostics;
+    const rt_compose_request *request;
+    rt_composition *result;
+    rt_environment environment;
+    bool strict;             /* staging or production */
+    const char *main_folder; /* of the first file; "" for the working directory */
+    rt_node *tree;           /* effective settings of all layers */
+    rt_host_settings host;
+    rt_setting *host_values;   /* by rt_host_options */
+    rt_candidate **candidates; /* sorted by name */
+    size_t candidate_count;
+    const char **broken; /* stems of plugin files that gave no manifest */
+    size_t broken_count;
+    rt_candidate **order; /* the plan */
+    size_t order_count;
+    rt_quiet *quiet;
+    size_t quiet_count;
+    const char **secret_variables; /* read by @env:, to leave the workers' environment */
+    size_t secret_variable_count;
+} rt_composer;
+
+/* settings.c: the layers. */
+void rt_settings_read(rt_composer *composer);     /* files, merged */
+void rt_settings_override(rt_composer *composer); /* variables, then --set; needs the candidates */
+rt_node *rt_node_new(rt_arena *arena, const char *name, rt_node_type type);
+/* "a.b.c" below `top`, or NULL. */
+const rt_node *rt_settings_find(const rt_node *top, const char *path);
+
+/* host_schema.c: the host's own settings. */
+extern const rt_option_spec rt_host_options[];
+extern const size_t rt_host_option_count;
+/* Options every module's group may have: enabled, module, start, use. */
+extern const rt_option_spec rt_module_options[];
+extern const size_t rt_module_option_count;
+const rt_option_spec *rt_option_find(const rt_option_spec *options, size_t count, const char *name);
+void rt_host_settings_judge(rt_composer *composer);
+
+/* option.c: one value against its declaration. `path` is what messages call it. False after an
+ * error; `out` is RT_SETTING_NONE when the value counts as missing. */
+bool rt_option_convert(rt_composer *composer, const rt_option_spec *spec, const char *path,
+                       const rt_node *node, rt_setting *out);
+/* All options of a group: unknown ones, wrong ones, missing ones, defaults. `owner` is for
+ * messages: "module `orders`". `values` has one element an option. `common`: further options that
+ * are allowed there and judged by somebody else. */
+typedef struct rt_group_check {
+    const char *owner;
+    const char *path;  /* "orders", "" at the top */
+    const char *where; /* the help's source of names: "`rtctl inspect orders`" */
+    const rt_option_spec *options;
+    size_t option_count;
+    const rt_option_spec *common;
+    size_t common_count;
+    const rt_place *place; /* where to report a missing option of a group that is not there */
+} rt_group_check;
+void rt_group_judge(rt_composer *composer, const rt_group_check *check, const rt_node *group,
+                    rt_setting *values);
+const char *rt_setting_type_name(enum rt_setting_type type);
+
+/* secret.c: references, placeholders, literals. */
+typedef enum rt_secret_outcome {
+    RT_SECRET_PLAIN,
+    RT_SECRET_RESOLVED,
+    RT_SECRET_MISSING
+} rt_secret_outcome;
+/* Takes the text of a scalar; sets `*text` to what it stands for. */
+rt_secret_outcome rt_secret_resolve(rt_composer *composer, const char *path, const rt_node *node,
+                                    const char **text);
+bool rt_secret_is_placeholder(const char *text);
+void rt_secret_judge_literal(rt_composer *composer, const char *path, const rt_node *node);
+bool rt_secret_sounding(const char *name);
+const char *rt_variable(const rt_composer *composer, const char *name);
+
+/* discover.c */
+void rt_discover(rt_composer *composer);
+
+/* candidate.c: make again after overrides, which may create instances; configure once. */
+void rt_candidates_make(rt_composer *composer, bool report);
+void rt_candidates_configure(rt_composer *composer);
+rt_candidate *rt_candidate_find(const rt_composer *composer, const char *name);
+void rt_candidate_options(rt_composer *composer, rt_candidate *candidate);
+bool rt_candidate_provides(const rt_candidate *candidate, const char *capability, uint32_t major,
+                           const rt_provides **provides);
+/* Development-only as a provider of `provides` (NULL: as a module). */
+bool rt_candidate_development_only(const rt_candidate *candidate, const rt_provides *provides);
+/* "host, port": required options without default; "" if there are none. */
+const char *rt_candidate_needs(rt_composer *composer, const rt_candidate *candidate);
+
+/* resolve.c: roots and bindings; order.c: the order, false if there is a cycle. */
+void rt_resolve(rt_composer *composer);
+bool rt_order(rt_composer *composer);
+
+/* policy.c */
+void rt_policy_judge(rt_composer *composer);
+
+/* effects.c */
+void rt_effects_judge(rt_composer *composer);
+uint64_t rt_effects_quiet(const rt_composer *composer, const char *capability);
+
+/* effective.c */
+void rt_effective_collect(rt_composer *composer);
+
+/* What messages call a capability. */
+#define CAPABILITY(item) (item)->capability, (item)->major
+#define PLACE_OF(candidate) (&(rt_place){.file = (candidate)->manifest->file})
+
+/* The path joined to the main file's folder unless it is absolute. */
+const char *rt_relative_path(const rt_composer *composer, const char *path);
+/* "`a`, `b`" built up item by item. */
+void rt_list_add(rt_composer *composer, const char **list, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

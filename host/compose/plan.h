@@ -1,0 +1,92 @@
+/* plan.h — the result of composition: what to load, in order, bound to what, with which settings
+ *
+ * rt_compose (compose.h) makes it without running any plugin code; `rtctl` prints it, `rtd` runs
+ * it. rt_plan_pack and rt_plan_unpack carry it, secrets included, to the workers.
+ */
+#ifndef RT_COMPOSE_PLAN_H
+#define RT_COMPOSE_PLAN_H
+
+#include "base/pack.h"
+#include "compose/manifest.h"
+
+/* What the host itself runs with; the table in host_options.def sets every member. */
+typedef struct rt_host_settings {
+    const char *name; /* of the service */
+    int64_t workers;
+    int64_t start_timeout, drain_timeout, shutdown_delay, finalizer_timeout; /* ns */
+    bool core_dumps;
+    struct {
+        const rt_setting *listen; /* list of addresses */
+        int64_t request_timeout, header_timeout, idle_timeout; /* ns */
+        int64_t max_header, max_body;                          /* bytes */
+        int64_t max_requests, max_connections;                 /* a worker, at once */
+    } http;
+    struct {
+        const char *level;  /* trace … fatal */
+        const char *format; /* pretty, json */
+        const char *file;   /* NULL: standard error */
+    } log;
+    struct {
+        int64_t threads;
+    } pool;
+} rt_host_settings;
+
+typedef struct rt_plan_binding {
+    const char *capability;
+    uint32_t major;
+    bool optional, raw, many;
+    uint64_t quiet;      /* methods that are not logged: bits by method index */
+    const char *reason;  /* for people: "configured, production tier, priority 100" */
+    uint32_t *providers; /* indexes into rt_plan.instances */
+    size_t provider_count;
+} rt_plan_binding;
+
+typedef struct rt_plan_option {
+    const char *name;
+    enum rt_setting_type type;
+    rt_setting value; /* converted; secrets resolved */
+} rt_plan_option;
+
+typedef struct rt_plan_provides {
+    const char *capability;
+    uint32_t major;
+    rt_tier tier;
+} rt_plan_provides;
+
+typedef struct rt_plan_instance {
+    const char *name;
+    const char *module;
+    const char *version;
+    const char *file;     /* as found */
+    const char *build_id; /* hexadecimal, or NULL; not packed */
+    const char *required_by; /* who brought it into the plan; NULL: a root; not packed */
+    const char *snapshot; /* the copy that is loaded; NULL until the supervisor made it */
+    bool root;            /* serves something itself */
+    bool lazy;            /* start = "lazy" */
+    bool development_only;
+    bool acknowledged;
+    uint32_t serves;
+    uint32_t stack_size;
+    rt_plan_provides *provides;
+    size_t provides_count;
+    rt_plan_binding *bindings; /* one for each RT_REQUIRES and RT_OPTIONAL */
+    size_t binding_count;
+    rt_plan_option *options; /* one for each RT_OPTION */
+    size_t option_count;
+} rt_plan_instance;
+
+typedef struct rt_plan {
+    rt_environment environment;
+    rt_host_settings host;
+    rt_plan_instance *instances; /* in the order of start */
+    size_t instance_count;
+    const char **secret_variables; /* that `@env:` read: they leave the workers' environment; not packed */
+    size_t secret_variable_count;
+} rt_plan;
+
+/* The bytes hold secrets: wipe them after use. */
+void rt_plan_pack(rt_buffer *buffer, const rt_plan *plan);
+/* NULL if the bytes are not a plan. Reads nothing beyond them, whatever they hold. */
+rt_plan *rt_plan_unpack(rt_arena *arena, const char *bytes, size_t length);
+
+#endif

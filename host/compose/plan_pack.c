@@ -1,0 +1,233 @@
+/* One walk over the plan serves both directions, so that the two cannot disagree: with `out` it
+ * writes each value it meets, with `in` it reads it. */
+#include "compose/plan.h"
+
+#include <string.h>
+
+#define PLAN_MAGIC 0x3150414e4c505452ull /* "RTPLNAP1" */
+#define DEEPEST 40                       /* of settings; the configuration itself stops at 32 */
+#define SMALLEST_ITEM sizeof(uint64_t)   /* every item of an array starts with a number */
+
+struct walk {
+    rt_buffer *out; /* NULL: reading */
+    rt_unpack in;
+};
+
+static void fail(struct walk *walk)
+{
+    walk->in.failed = true;
+}
+
+static void number(struct walk *walk, int64_t *value)
+{
+    if (walk->out)
+        rt_pack_u64(walk->out, (uint64_t)*value);
+    else
+        *value = (int64_t)rt_unpack_u64(&walk->in);
+}
+
+static void small(struct walk *walk, uint32_t *value, uint32_t most)
+{
+    int64_t wide = *value;
+    number(walk, &wide);
+    if (wide < 0 || wide > (int64_t)most)
+        fail(walk);
+    else
+        *value = (uint32_t)wide;
+}
+
+static void truth(struct walk *walk, bool *value)
+{
+    uint32_t bit = *value;
+    small(walk, &bit, 1);
+    *value = bit == 1;
+}
+
+static void text(struct walk *walk, const char **value)
+{
+    if (walk->out)
+        rt_pack_text(walk->out, *value);
+    else
+        *value = rt_unpack_text(&walk->in);
+}
+
+static void needed_text(struct walk *walk, const char **value)
+{
+    text(walk, value);
+    if (!*value)
+        fail(walk);
+}
+
+/* The count of an array, and when reading the array itself, zeroed. */
+static size_t items(struct walk *walk, void *array, size_t size, size_t *count)
+{
+    int64_t wide = (int64_t)*count;
+    number(walk, &wide);
+    if (walk->out)
+        return *count;
+    if (walk->in.failed || (uint64_t)wide > (size_t)(walk->in.end - walk->in.next) / SMALLEST_ITEM) {
+        fail(walk);
+        return *count = 0;
+    }
+    *(void **)array = rt_arena_alloc(walk->in.arena, (size_t)wide * size);
+    return *count = (size_t)wide;
+}
+
+static void setting(struct walk *walk, rt_setting *value, int depth);
+
+static void members(struct walk *walk, rt_setting *value, int depth)
+{
+    size_t count = value->count;
+    rt_setting *list = (rt_setting *)value->value.members;
+    items(walk, &list, sizeof *list, &count);
+    value->count = (uint32_t)count;
+    value->value.members = list;
+    if (depth == DEEPEST)
+        fail(walk);
+    for (size_t i = 0; i < count && !walk->in.failed; i++)
+        setting(walk, &list[i], depth + 1);
+}
+
+static void setting(struct walk *walk, rt_setting *value, int depth)
+{
+    small(walk, &value->type, RT_SETTING_MAP);
+    text(walk, &value->name);
+    switch (value->type) {
+    case RT_SETTING_NONE:
+        break;
+    case RT_SETTING_INT:
+    case RT_SETTING_FLOAT: /* the same eight bytes */
+    case RT_SETTING_BOOL:
+    case RT_SETTING_DURATION:
+    case RT_SETTING_SIZE:
+        number(walk, &value->value.integer);
+        break;
+    case RT_SETTING_LIST:
+    case RT_SETTING_GROUP:
+    case RT_SETTING_MAP:
+        members(walk, value, depth);
+        break;
+    default:
+        needed_text(walk, &value->value.text);
+    }
+}
+
+static void host_settings(struct walk *walk, rt_host_settings *host)
+{
+    int64_t *numbers[] = {&host->workers,
+                          &host->start_timeout,
+                          &host->drain_timeout,
+                          &host->shutdown_delay,
+                          &host->finalizer_timeout,
+                          &host->http.request_timeout,
+                          &host->http.header_timeout,
+                          &host->http.idle_timeout,
+                          &host->http.max_header,
+                          &host->http.max_body,
+                          &host->http.max_requests,
+                          &host->http.max_connections,
+                          &host->pool.threads};
+    const char **texts[] = {&host->name, &host->log.level, &host->log.format, &host->log.file};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        number(walk, numbers[i]);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        text(walk, texts[i]);
+    truth(walk, &host->core_dumps);
+    bool listens = host->http.listen != NULL;
+    truth(walk, &listens);
+    if (listens && !walk->out)
+        host->http.listen = RT_NEW(walk->in.arena, rt_setting);
+    if (listens)
+        setting(walk, (rt_setting *)host->http.listen, 0);
+}
+
+static void provides(struct walk *walk, rt_plan_provides *offer)
+{
+    uint32_t tier = offer->tier;
+    needed_text(walk, &offer->capability);
+    small(walk, &offer->major, UINT32_MAX);
+    small(walk, &tier, RT_TIER_TEST);
+    offer->tier = (rt_tier)tier;
+}
+
+static void binding(struct walk *walk, rt_plan_binding *bound, size_t instance_count)
+{
+    needed_text(walk, &bound->capability);
+    small(walk, &bound->major, UINT32_MAX);
+    truth(walk, &bound->optional);
+    truth(walk, &bound->raw);
+    truth(walk, &bound->many);
+    text(walk, &bound->reason);
+    size_t count =
+        items(walk, &bound->providers, sizeof *bound->providers, &bound->provider_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++)
+        small(walk, &bound->providers[i], (uint32_t)instance_count - 1);
+}
+
+static void option(struct walk *walk, rt_plan_option *entry)
+{
+    uint32_t type = entry->type;
+    needed_text(walk, &entry->name);
+    small(walk, &type, RT_SETTING_MAP);
+    entry->type = (enum rt_setting_type)type;
+    setting(walk, &entry->value, 0);
+}
+
+static void instance_itself(struct walk *walk, rt_plan_instance *instance)
+{
+    needed_text(walk, &instance->name);
+    needed_text(walk, &instance->module);
+    needed_text(walk, &instance->version);
+    needed_text(walk, &instance->file);
+    text(walk, &instance->snapshot);
+    truth(walk, &instance->root);
+    truth(walk, &instance->lazy);
+    truth(walk, &instance->development_only);
+    truth(walk, &instance->acknowledged);
+    small(walk, &instance->serves, UINT32_MAX);
+    small(walk, &instance->stack_size, UINT32_MAX);
+}
+
+static void instance(struct walk *walk, rt_plan_instance *instance, size_t instance_count)
+{
+    instance_itself(walk, instance);
+    size_t count =
+        items(walk, &instance->provides, sizeof *instance->provides, &instance->provides_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++)
+        provides(walk, &instance->provides[i]);
+    count = items(walk, &instance->bindings, sizeof *instance->bindings, &instance->binding_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++)
+        binding(walk, &instance->bindings[i], instance_count);
+    count = items(walk, &instance->options, sizeof *instance->options, &instance->option_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++)
+        option(walk, &instance->options[i]);
+}
+
+static void whole(struct walk *walk, rt_plan *plan)
+{
+    int64_t magic = PLAN_MAGIC;
+    uint32_t environment = plan->environment;
+    number(walk, &magic);
+    if (magic != (int64_t)PLAN_MAGIC)
+        fail(walk);
+    small(walk, &environment, RT_ENVIRONMENT_COUNT - 1);
+    plan->environment = (rt_environment)environment;
+    host_settings(walk, &plan->host);
+    size_t count = items(walk, &plan->instances, sizeof *plan->instances, &plan->instance_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++)
+        instance(walk, &plan->instances[i], count);
+}
+
+void rt_plan_pack(rt_buffer *buffer, const rt_plan *plan)
+{
+    struct walk walk = {.out = buffer};
+    whole(&walk, (rt_plan *)plan);
+}
+
+rt_plan *rt_plan_unpack(rt_arena *arena, const char *bytes, size_t length)
+{
+    struct walk walk = {.in = {.next = bytes, .end = bytes + length, .arena = arena}};
+    rt_plan *plan = RT_NEW(arena, rt_plan);
+    whole(&walk, plan);
+    return walk.in.failed || walk.in.next != walk.in.end ? NULL : plan;
+}

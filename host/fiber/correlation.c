@@ -1,0 +1,63 @@
+#include "fiber/internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define LENGTH_MOST 128
+
+static uint64_t state[2];
+
+int rt_correlation_seed(void)
+{
+    ssize_t got = getrandom(state, sizeof state, 0);
+    if (got != (ssize_t)sizeof state)
+        return got < 0 ? -errno : -EIO;
+    state[0] |= 1; /* never all zero */
+    return 0;
+}
+
+/* xorshift128+: ids must differ, not be secret. */
+static uint64_t next_random(void)
+{
+    uint64_t old = state[0], new = state[1];
+    state[0] = new;
+    old ^= old << 23;
+    state[1] = old ^ new ^ (old >> 18) ^ (new >> 5);
+    return state[1] + new;
+}
+
+bool rt_correlation_valid(const char *id)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    if (!id)
+        return false;
+    size_t length = strspn(id, allowed);
+    return length > 0 && length <= LENGTH_MOST && id[length] == '\0';
+}
+
+static const char *make_id(rt_arena *arena)
+{
+    char *id = rt_arena_alloc(arena, 33);
+    for (int half = 0; half < 2; half++) {
+        uint64_t bits = next_random();
+        for (int i = 0; i < 16; i++, bits >>= 4)
+            id[half * 16 + i] = "0123456789abcdef"[bits & 15];
+    }
+    return id;
+}
+
+const char *rt_unit_correlation_if_any(const rt_ctx *ctx)
+{
+    return rt_unit_of(ctx)->root->correlation;
+}
+
+/* Children and nested work share the one of the outermost unit, which outlives them. */
+const char *rt_host_correlation_id(const rt_ctx *ctx)
+{
+    rt_unit *root = rt_unit_of(ctx)->root;
+    if (!root->correlation)
+        root->correlation = make_id(&root->arena);
+    return root->correlation;
+}

@@ -1,0 +1,58 @@
+#include "fiber/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void service_ended(rt_ctx *ctx, const rt_exit *exit, void *name)
+{
+    rt_report(ctx, name, exit);
+    rt_wake_all(&rt_the_loop.service_waiters, 0);
+    free(name);
+}
+
+bool rt_unit_is_service(const rt_unit *unit)
+{
+    return unit->done == service_ended;
+}
+
+int rt_host_service(rt_ctx *ctx, const char *name, rt_work work, void *argument)
+{
+    rt_unit *starter = rt_unit_of(ctx);
+    char *own_name = strdup(name);
+    if (!own_name)
+        return rt_host_fail(ctx, RT_ERESOURCE_EXHAUSTED, "no memory for service `%s`", name);
+    rt_unit_options options = {.instance = ctx->instance,
+                               .name = own_name,
+                               .stack_size = (uint32_t)starter->stack_size,
+                               .done = service_ended,
+                               .done_argument = own_name};
+    rt_unit_start(&options, work, argument);
+    return 0;
+}
+
+static bool cancel_services(rt_instance *instance)
+{
+    rt_list *services = &rt_the_loop.services;
+    bool any = false;
+    for (rt_list *link = services->next; link != services; link = link->next) {
+        rt_unit *service = RT_ENTRY(link, rt_unit, sibling);
+        if (service->home != instance || service == rt_current_unit)
+            continue;
+        any = true;
+        rt_unit_cancel(&service->context);
+    }
+    return any;
+}
+
+int rt_services_stop(rt_ctx *ctx, rt_instance *instance)
+{
+    rt_unit *unit = rt_unit_of(ctx);
+    RT_TRY(rt_wait_own(unit));
+    while (cancel_services(instance)) {
+        rt_waiter waiter = {.interrupt = rt_waiter_leave};
+        RT_TRY(rt_wait_check(unit));
+        rt_list_append(&rt_the_loop.service_waiters, &waiter.link);
+        RT_TRY(rt_wait(unit, &waiter, 0, 0));
+    }
+    return 0;
+}

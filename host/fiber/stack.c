@@ -1,0 +1,96 @@
+#include "fiber/stack.h"
+
+#include "fiber/sanitizer.h"
+
+#include <sys/mman.h>
+
+#define GUARD ((size_t)64 << 10)
+#define SMALLEST ((size_t)16 << 10)
+#define CLASSES 10 /* 16 KiB to 8 MiB */
+#define IDLE_MOST 1024
+#define SCALE (RT_SANITIZED ? 4 : 1)
+
+/* Debian's libraries are built without stack clash protection: a guard of one page can be jumped
+ * over by a large frame, 64 KiB hardly. */
+static struct {
+    rt_stack *idle[CLASSES];
+    size_t idle_count;
+} pool;
+
+static uint32_t class_of(size_t size)
+{
+    uint32_t order = 0;
+    while (order < CLASSES - 1 && (SMALLEST << order) < size)
+        order++;
+    return order;
+}
+
+static rt_stack *map_stack(uint32_t order)
+{
+    size_t size = (SMALLEST << order) * SCALE;
+    char *memory = mmap(NULL, GUARD + size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    if (mprotect(memory, GUARD, PROT_NONE) != 0) {
+        munmap(memory, GUARD + size);
+        return NULL;
+    }
+    char *low = memory + GUARD;
+    rt_stack *stack = (rt_stack *)(low + size - 64);
+    *stack = (rt_stack){.low = low, .size = size, .size_class = order};
+    stack->valgrind = rt_shadow_map(low, low + size);
+    return stack;
+}
+
+static void unmap_stack(rt_stack *stack)
+{
+    rt_shadow_unmap(stack->valgrind);
+    munmap(stack->low - GUARD, GUARD + stack->size);
+}
+
+rt_stack *rt_stack_take(size_t size)
+{
+    uint32_t order = class_of(size);
+    rt_stack *stack = pool.idle[order];
+    if (!stack)
+        return map_stack(order);
+    pool.idle[order] = stack->next;
+    pool.idle_count--;
+    return stack;
+}
+
+void rt_stack_give(rt_stack *stack)
+{
+    rt_shadow_clean(stack->low, stack->size);
+    if (pool.idle_count >= IDLE_MOST) {
+        unmap_stack(stack);
+        return;
+    }
+    stack->next = pool.idle[stack->size_class];
+    pool.idle[stack->size_class] = stack;
+    pool.idle_count++;
+}
+
+void rt_stack_free_idle(void)
+{
+    for (uint32_t order = 0; order < CLASSES; order++) {
+        for (rt_stack *stack = pool.idle[order], *next; stack; stack = next) {
+            next = stack->next;
+            unmap_stack(stack);
+        }
+        pool.idle[order] = NULL;
+    }
+    pool.idle_count = 0;
+}
+
+size_t rt_stack_idle_count(void)
+{
+    return pool.idle_count;
+}
+
+bool rt_stack_guards(const rt_stack *stack, const void *address)
+{
+    const char *at = address;
+    return at >= stack->low - GUARD && at < stack->low;
+}

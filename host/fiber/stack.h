@@ -1,0 +1,28 @@
+/* stack.h — stacks of fibers: mapped, guarded, pooled by size
+ *
+ *     low - guard ────── low ─────────────────────────── the rt_stack itself ── end of the mapping
+ *     64 KiB, no access  the stack, growing down from it
+ */
+#ifndef RT_FIBER_STACK_H
+#define RT_FIBER_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct rt_stack {
+    struct rt_stack *next; /* while idle */
+    char *low;
+    size_t size; /* from `low` to the end of the mapping */
+    uint32_t size_class;
+    unsigned valgrind;
+} rt_stack;
+
+/* Raised to a power of two from 16 KiB to 8 MiB, times four under sanitizers; NULL: no memory. */
+rt_stack *rt_stack_take(size_t size);
+void rt_stack_give(rt_stack *stack);
+void rt_stack_free_idle(void);
+size_t rt_stack_idle_count(void);
+bool rt_stack_guards(const rt_stack *stack, const void *address);
+
+#endif

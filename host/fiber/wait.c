@@ -1,0 +1,203 @@
+#include "fiber/internal.h"
+
+uint64_t rt_host_now(void)
+{
+    return uv_hrtime();
+}
+
+/* --- the one way to wait --------------------------------------------------------------------- */
+
+uint64_t rt_effective_deadline(rt_unit *unit)
+{
+    if (!unit->shielded)
+        return unit->deadline;
+    if (!unit->shield_deadline)
+        unit->shield_deadline = uv_hrtime() + rt_the_loop.finalizer_timeout;
+    return unit->shield_deadline;
+}
+
+int rt_wait_own(rt_unit *unit)
+{
+    if (unit == rt_current_unit)
+        return 0;
+    if (rt_on_loop) /* else the context belongs to another thread */
+        rt_host_fail(&unit->context, RT_EFAILED_PRECONDITION,
+                     "a context waits only in its own fiber");
+    return -RT_EFAILED_PRECONDITION;
+}
+
+int rt_wait_check(rt_unit *unit)
+{
+    RT_TRY(rt_wait_own(unit));
+    if (unit->cancelled && !unit->shielded) {
+        unit->error = &rt_error_cancelled;
+        return -RT_ECANCELED;
+    }
+    if (rt_deadline_passed(rt_effective_deadline(unit))) {
+        unit->error = &rt_error_deadline;
+        return -RT_EDEADLINE;
+    }
+    return 0;
+}
+
+static void time_is_out(uv_timer_t *timer)
+{
+    rt_unit *unit = RT_ENTRY(timer, rt_unit, timer);
+    unit->timed = false;
+    if (unit->waiter)
+        unit->waiter->interrupt(unit->waiter, unit->on_time);
+}
+
+/* Up to the next millisecond. libuv counts from the loop's cached time, so the difference to it
+ * gives the due time exactly, however old the cache is. */
+static void set_timer(rt_unit *unit, uint64_t due, int on_time)
+{
+    uint64_t milliseconds = due / 1000000u + (due % 1000000u != 0);
+    uint64_t now = uv_now(&rt_the_loop.uv);
+    unit->on_time = on_time;
+    unit->timed = true;
+    uv_timer_start(&unit->timer, time_is_out, milliseconds > now ? milliseconds - now : 0, 0);
+}
+
+/* The deadline of a unit that waits has moved forward. */
+static void rearm_timer(rt_unit *unit)
+{
+    uint64_t deadline = rt_effective_deadline(unit);
+    uint64_t due = uv_timer_get_due_in(&unit->timer) + uv_now(&rt_the_loop.uv);
+    if (unit->waiter && unit->waiter->interrupt && (!unit->timed || deadline / 1000000u < due))
+        set_timer(unit, deadline, -RT_EDEADLINE);
+}
+
+int rt_wait(rt_unit *unit, rt_waiter *waiter, uint64_t until, int on_time)
+{
+    waiter->unit = unit;
+    unit->waiter = waiter;
+    if (waiter->interrupt) {
+        uint64_t deadline = rt_effective_deadline(unit);
+        if (until && (!deadline || until < deadline))
+            set_timer(unit, until, on_time);
+        else if (deadline)
+            set_timer(unit, deadline, -RT_EDEADLINE);
+    }
+    rt_unit_suspend(unit);
+    if (waiter->result == -RT_ECANCELED)
+        unit->error = &rt_error_cancelled;
+    if (waiter->result == -RT_EDEADLINE)
+        unit->error = &rt_error_deadline;
+    return waiter->result;
+}
+
+void rt_wake(rt_waiter *waiter, int result)
+{
+    rt_unit *unit = waiter->unit;
+    waiter->result = result;
+    unit->waiter = NULL;
+    if (unit->timed) {
+        uv_timer_stop(&unit->timer);
+        unit->timed = false;
+    }
+    rt_loop_ready(unit);
+}
+
+void rt_waiter_leave(rt_waiter *waiter, int reason)
+{
+    rt_list_remove(&waiter->link);
+    rt_wake(waiter, reason);
+}
+
+bool rt_wake_first(rt_list *queue, int result)
+{
+    rt_list *first = rt_list_take(queue);
+    if (!first)
+        return false;
+    rt_wake(RT_ENTRY(first, rt_waiter, link), result);
+    return true;
+}
+
+void rt_wake_all(rt_list *queue, int result)
+{
+    while (rt_wake_first(queue, result))
+        continue;
+}
+
+/* --- deadline -------------------------------------------------------------------------------- */
+
+uint64_t rt_host_deadline(const rt_ctx *ctx)
+{
+    return rt_effective_deadline(rt_unit_of(ctx));
+}
+
+int rt_host_set_deadline(rt_ctx *ctx, uint64_t deadline)
+{
+    rt_unit *unit = rt_unit_of(ctx);
+    uint64_t present = rt_effective_deadline(unit);
+    if (!deadline || (present && present <= deadline))
+        return 0;
+    *(unit->shielded ? &unit->shield_deadline : &unit->deadline) = deadline;
+    rearm_timer(unit);
+    for (rt_list *link = unit->children.next; link != &unit->children; link = link->next) {
+        rt_unit *child = RT_ENTRY(link, rt_unit, sibling);
+        if (!child->shielded) /* finalizers have time of their own */
+            rt_host_set_deadline(&child->context, deadline);
+    }
+    return 0;
+}
+
+/* --- sleep ----------------------------------------------------------------------------------- */
+
+int rt_host_sleep(rt_ctx *ctx, uint64_t nanoseconds)
+{
+    rt_unit *unit = rt_unit_of(ctx);
+    rt_waiter waiter = {.interrupt = rt_wake};
+    RT_TRY(rt_wait_check(unit));
+    if (nanoseconds == 0) {
+        rt_loop_ready(unit);
+        rt_unit_suspend(unit);
+        return 0;
+    }
+    uint64_t now = uv_hrtime();
+    return rt_wait(unit, &waiter, now > UINT64_MAX - nanoseconds ? UINT64_MAX : now + nanoseconds,
+                   0);
+}
+
+/* --- functions that block -------------------------------------------------------------------- */
+
+struct blocking {
+    rt_waiter waiter;
+    uv_work_t request;
+    int (*function)(void *argument);
+    void *argument;
+    int result;
+    int reason; /* it was cancelled while queued */
+};
+
+static void run_blocking(uv_work_t *request)
+{
+    struct blocking *call = RT_ENTRY(request, struct blocking, request);
+    call->result = call->function(call->argument);
+}
+
+static void blocking_ended(uv_work_t *request, int status)
+{
+    struct blocking *call = RT_ENTRY(request, struct blocking, request);
+    rt_wake(&call->waiter, status == UV_ECANCELED ? call->reason : 0);
+}
+
+/* Once the function runs it cannot be stopped, and what it uses may be the fiber's: wait on. */
+static void interrupt_blocking(rt_waiter *waiter, int reason)
+{
+    struct blocking *call = RT_ENTRY(waiter, struct blocking, waiter);
+    if (!call->reason && uv_cancel((uv_req_t *)&call->request) == 0)
+        call->reason = reason;
+}
+
+int rt_host_blocking(rt_ctx *ctx, int (*function)(void *), void *argument)
+{
+    rt_unit *unit = rt_unit_of(ctx);
+    struct blocking call = {
+        .waiter.interrupt = interrupt_blocking, .function = function, .argument = argument};
+    RT_TRY(rt_wait_check(unit));
+    uv_queue_work(&rt_the_loop.uv, &call.request, run_blocking, blocking_ended);
+    int interrupted = rt_wait(unit, &call.waiter, 0, 0);
+    return interrupted ? interrupted : call.result;
+}

@@ -1,0 +1,62 @@
+/* http.h — the HTTP/1.1 server of a worker
+ *
+ * Strict parser (RFC 9112: every doubtful form is 400 and the connection closes), router,
+ * keep-alive and pipelining, limits and time-outs, graceful drain. README.md says how and why.
+ */
+#ifndef RT_HTTP_SERVER_H
+#define RT_HTTP_SERVER_H
+
+#include <rt/http.h>
+#include <stdbool.h>
+
+typedef struct rt_router rt_router;
+typedef struct rt_http_server rt_http_server;
+
+typedef struct rt_http_options {
+    uint64_t request_timeout, header_timeout, idle_timeout; /* ns */
+    uint64_t max_header, max_body;                          /* bytes */
+    uint32_t max_requests, max_connections;                 /* at once */
+    bool development; /* problem+json then carries the message of 5xx errors */
+} rt_http_options;
+
+rt_router *rt_router_new(void);
+void rt_router_free(rt_router *router);
+/* 0; -RT_EINVALID_ARGUMENT for a malformed pattern; -RT_EALREADY_EXISTS, with `*conflict` the name
+ * of the instance that has it. `stack_size`: of the fibers that run it; 0: default. */
+int rt_router_add(rt_router *router, rt_instance *instance, uint32_t stack_size, uint32_t method,
+                  const char *pattern, rt_handler handler, const rt_route_options *options,
+                  const char **conflict);
+/* Each route in the order added. */
+void rt_router_each(const rt_router *router,
+                    void (*visit)(void *argument, uint32_t method, const char *pattern,
+                                  const char *instance),
+                    void *argument);
+
+/* On the loop of fiber/fiber.h, which is open. */
+rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router);
+/* Serves a listening socket, which stays the caller's. 0 or -errno. */
+int rt_http_listen(rt_http_server *server, int fd);
+/* Stops accepting; idle connections close, active ones answer with `Connection: close`; `drained`
+ * is called, from the loop, when no connection is left. */
+void rt_http_drain(rt_http_server *server, void (*drained)(void *argument), void *argument);
+/* The same where a successor serves: idle connections stay for their next request, which is
+ * answered with `Connection: close`, until their time limit or rt_http_interrupt. */
+void rt_http_retire(rt_http_server *server, void (*drained)(void *argument), void *argument);
+/* Cancels running requests and closes what is left; `drained` still comes. */
+void rt_http_interrupt(rt_http_server *server);
+void rt_http_close(rt_http_server *server); /* after `drained` */
+
+/* Behind the SDK's table. */
+rt_str rt_host_request_header(const rt_request *request, const char *name);
+rt_str rt_host_request_param(const rt_request *request, const char *name);
+int rt_host_request_query(rt_ctx *ctx, const rt_request *request, const char *name, rt_str *value);
+int rt_host_response_header(rt_ctx *ctx, rt_response *response, const char *name,
+                            const char *value);
+int rt_host_respond(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
+                    const char *body, uint64_t length);
+rt_json *rt_host_json_new(rt_ctx *ctx);
+void rt_host_json_event(rt_json *json, uint32_t event, const void *value, uint64_t length);
+int rt_host_json_text(rt_json *json, rt_str *text);
+int rt_host_json_parse(rt_ctx *ctx, const char *text, uint64_t length, const rt_json_value **value);
+
+#endif

@@ -1,0 +1,67 @@
+/* problem.c — errors as application/problem+json (RFC 9457) */
+#include "http/internal.h"
+#include "http/status.h"
+
+#include "telemetry/log.h"
+
+#include <string.h>
+
+static void member(rt_buffer *json, const char *name, const char *text)
+{
+    rt_buffer_format(json, ",\"%s\":\"", name);
+    rt_buffer_json(json, text, strlen(text));
+    rt_buffer_char(json, '"');
+}
+
+void rt_problem_answer(rt_ctx *ctx, rt_response *response, uint32_t status, const char *code,
+                       const char *detail)
+{
+    const rt_status *entry = rt_status_find(status);
+    rt_buffer json = {0};
+    rt_buffer_format(&json, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u",
+                     entry->reason ? entry->reason : "Error", status);
+    if (detail)
+        member(&json, "detail", detail);
+    member(&json, "code", code ? code : entry->code ? entry->code : "UNKNOWN");
+    member(&json, "correlationId", rt_host_correlation_id(ctx));
+    rt_buffer_char(&json, '}');
+    rt_buffer_recycle(response->server, &response->bytes);
+    response->status = 0;
+    rt_host_respond(ctx, response, status, "application/problem+json", json.data, json.length);
+    rt_buffer_free(&json);
+}
+
+/* The message that belongs to the result; an error set earlier and dealt with does not. */
+static const rt_error *error_of(const rt_exit *exit)
+{
+    return exit->error && exit->error->code == -exit->result ? exit->error : NULL;
+}
+
+static uint32_t status_of(const rt_connection *connection, const rt_exit *exit)
+{
+    if (exit->kind == RT_EXIT_DEFECT)
+        return 500;
+    if (exit->kind == RT_EXIT_INTERRUPTION)
+        return exit->result == -RT_EDEADLINE ? 504 : 503;
+    if (!connection->began) /* no memory for a fiber */
+        return 503;
+    return (uint32_t)rt_code_http_status(exit->result);
+}
+
+void rt_problem_of_exit(rt_ctx *ctx, rt_connection *connection, const rt_exit *exit)
+{
+    const rt_error *error = error_of(exit);
+    uint32_t status = status_of(connection, exit);
+    const char *message = exit->kind == RT_EXIT_DEFECT ? exit->defect
+                          : error                      ? error->message
+                                                       : NULL;
+    if (status >= 500 && !(exit->kind == RT_EXIT_INTERRUPTION && connection->server->interrupted))
+        rt_host_log(ctx, RT_LOG_ERROR, "`%s` answered %u: %s",
+                    connection->route ? connection->route->name : "http", status,
+                    message ? message : rt_code_name(exit->result));
+    bool named = exit->result < 0 && exit->kind != RT_EXIT_INTERRUPTION;
+    bool shown = status < 500 || connection->server->options.development;
+    rt_buffer_free(&connection->response.headers);
+    rt_problem_answer(ctx, &connection->response, status, named ? rt_code_name(exit->result) : NULL,
+                      shown ? message : NULL);
+}

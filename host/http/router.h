@@ -1,0 +1,29 @@
+/* router.h — which route serves a path: a tree of segments */
+#ifndef RT_HTTP_ROUTER_H
+#define RT_HTTP_ROUTER_H
+
+#include "http/http.h"
+#include "http/parser.h"
+
+typedef struct rt_route {
+    rt_instance *instance;
+    rt_handler handler;
+    const char *name; /* "GET /orders/{id}" */
+    const char *pattern;
+    uint32_t method;
+    uint32_t stack_size;
+    uint64_t max_body; /* 0: the default */
+    uint64_t timeout;  /* ns; 0: the default */
+    uint32_t parameter_count;
+    const char *parameters[RT_HTTP_SEGMENTS];
+    uint8_t parameter_segments[RT_HTTP_SEGMENTS]; /* which segment of the path each one is */
+} rt_route;
+
+/* The route for head->method (GET's for HEAD), or NULL with the methods that the path has as bits
+ * (1 << rt_http_method); none: there is no such path. */
+const rt_route *rt_router_find(const rt_router *router, const rt_http_head *head,
+                               uint32_t *allowed);
+/* "GET, HEAD, OPTIONS" for the bits. */
+void rt_router_allow(uint32_t allowed, rt_buffer *text);
+
+#endif

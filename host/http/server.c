@@ -1,0 +1,252 @@
+#include "http/internal.h"
+
+#include "telemetry/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Of one event, so that workers who share a socket share its connections. */
+#define ACCEPTS_AT_ONCE 4
+
+static void use_defaults(rt_http_options *options)
+{
+    const struct {
+        uint64_t *value, otherwise;
+    } defaults[] = {
+        {&options->request_timeout, RT_S(30)}, {&options->header_timeout, RT_S(10)},
+        {&options->idle_timeout, RT_S(60)},    {&options->max_header, 16384},
+        {&options->max_body, 1 << 20},
+    };
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
+        if (!*defaults[i].value)
+            *defaults[i].value = defaults[i].otherwise;
+    if (!options->max_requests)
+        options->max_requests = 10000;
+    if (!options->max_connections)
+        options->max_connections = 10000;
+}
+
+rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router)
+{
+    rt_http_server *server = rt_xcalloc(1, sizeof *server);
+    server->options = *options;
+    use_defaults(&server->options);
+    server->router = router;
+    server->loop = rt_loop_uv();
+    uv_timer_init(server->loop, &server->timer);
+    server->timer.data = server;
+    rt_timeouts_open(server);
+    return server;
+}
+
+/* --- accepting ------------------------------------------------------------------------------ */
+
+static void on_acceptable(uv_poll_t *poll, int status, int events);
+
+static void accept_again(rt_http_server *server)
+{
+    if (!server->paused || server->draining)
+        return;
+    server->paused = false;
+    for (rt_listener *listener = server->listeners; listener; listener = listener->next)
+        uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
+}
+
+/* The sweep looks whether accepting can go on. */
+static void pause_accepting(rt_http_server *server)
+{
+    server->paused = true;
+    for (rt_listener *listener = server->listeners; listener; listener = listener->next)
+        uv_poll_stop(&listener->poll);
+    rt_server_start_timer(server);
+}
+
+static bool is_full(const rt_http_server *server)
+{
+    return server->connection_count >= server->options.max_connections;
+}
+
+/* False: nothing is left to accept now. */
+static bool accept_one(rt_listener *listener)
+{
+    rt_http_server *server = listener->server;
+    if (is_full(server)) {
+        pause_accepting(server);
+        return false;
+    }
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        rt_connection_accept(server, fd);
+        rt_server_start_timer(server);
+        return true;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        rt_log_host(RT_LOG_WARN, "cannot accept a connection: %s", strerror(errno));
+        pause_accepting(server);
+        return false;
+    }
+    return errno == EINTR || errno == ECONNABORTED;
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events)
+{
+    rt_listener *listener = (rt_listener *)poll;
+    (void)events;
+    if (status < 0) {
+        rt_log_host(RT_LOG_ERROR, "a listening socket failed: %s", uv_strerror(status));
+        return;
+    }
+    for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one(listener); i++)
+        ;
+}
+
+int rt_http_listen(rt_http_server *server, int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return -errno;
+    rt_listener *listener = rt_xcalloc(1, sizeof *listener);
+    int result = uv_poll_init(server->loop, &listener->poll, fd);
+    if (result < 0) {
+        free(listener);
+        return result;
+    }
+    listener->server = server;
+    listener->fd = fd;
+    listener->next = server->listeners;
+    server->listeners = listener;
+    return uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
+}
+
+/* --- the sweep ------------------------------------------------------------------------------ */
+
+static void on_tick(uv_timer_t *timer)
+{
+    rt_http_server *server = timer->data;
+    rt_timeouts_sweep(server);
+    if (server->paused && !is_full(server))
+        accept_again(server);
+    if (!server->connection_count && !server->paused)
+        uv_timer_stop(timer);
+}
+
+void rt_server_start_timer(rt_http_server *server)
+{
+    if (uv_is_active((uv_handle_t *)&server->timer) || server->timer_closing)
+        return;
+    uint64_t period = rt_timeouts_period(server);
+    uv_timer_start(&server->timer, on_tick, period, period);
+}
+
+/* --- the end -------------------------------------------------------------------------------- */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    rt_http_server *server = handle->data;
+    bool closed_before = server->free_when_closed;
+    server->timer_closed = true;
+    if (server->drained)
+        server->drained(server->drained_argument); /* who may close the server */
+    if (closed_before)
+        rt_http_close(server);
+}
+
+/* Once no handle but the timer is left. */
+static void end_if_drained(rt_http_server *server)
+{
+    if (!server->draining || server->connection_count || server->listeners || server->timer_closing)
+        return;
+    server->timer_closing = true;
+    uv_close((uv_handle_t *)&server->timer, on_timer_closed);
+}
+
+void rt_server_connection_gone(rt_http_server *server)
+{
+    end_if_drained(server);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    rt_listener *listener = (rt_listener *)handle;
+    rt_http_server *server = listener->server;
+    rt_listener **at = &server->listeners;
+    while (*at != listener)
+        at = &(*at)->next;
+    *at = listener->next;
+    free(listener);
+    end_if_drained(server);
+}
+
+static void close_listeners(rt_http_server *server)
+{
+    for (rt_listener *listener = server->listeners; listener; listener = listener->next)
+        if (!listener->closing) {
+            listener->closing = true;
+            uv_poll_stop(&listener->poll);
+            uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
+        }
+}
+
+static void begin_drain(rt_http_server *server, void (*drained)(void *argument), void *argument)
+{
+    server->drained = drained;
+    server->drained_argument = argument;
+    server->draining = true;
+    server->paused = false;
+    close_listeners(server);
+}
+
+static void close_idle(rt_http_server *server)
+{
+    for (rt_connection *connection = server->connections, *next; connection; connection = next) {
+        next = connection->next; /* memory goes only from the loop */
+        if (!connection->closed && rt_connection_is_idle(connection))
+            rt_connection_finish_idle(connection);
+    }
+}
+
+void rt_http_drain(rt_http_server *server, void (*drained)(void *argument), void *argument)
+{
+    begin_drain(server, drained, argument);
+    close_idle(server);
+    end_if_drained(server);
+}
+
+void rt_http_retire(rt_http_server *server, void (*drained)(void *argument), void *argument)
+{
+    begin_drain(server, drained, argument);
+    end_if_drained(server);
+}
+
+void rt_http_interrupt(rt_http_server *server)
+{
+    server->interrupted = true;
+    for (rt_connection *connection = server->connections, *next; connection; connection = next) {
+        next = connection->next;
+        if (connection->busy && connection->ctx && !connection->closed)
+            rt_unit_cancel(connection->ctx);
+        else if (!connection->busy)
+            rt_connection_close(connection);
+    }
+}
+
+void rt_http_close(rt_http_server *server)
+{
+    if (!server)
+        return;
+    server->free_when_closed = true;
+    if (!server->draining) {
+        begin_drain(server, NULL, NULL);
+        rt_http_interrupt(server);
+        end_if_drained(server);
+    }
+    if (!server->timer_closed)
+        return;
+    for (uint32_t i = 0; i < server->spare_count; i++)
+        rt_buffer_free(&server->spares[i]);
+    free(server);
+}

@@ -1,0 +1,92 @@
+#include "process/runtime.h"
+
+#include "telemetry/log.h"
+
+#include <string.h>
+
+static const rt_plan_binding *planned(const rt_running *running, const rt_slot *slot)
+{
+    const rt_plan_instance *plan = running->plan;
+    for (size_t i = 0; i < plan->binding_count; i++)
+        if (plan->bindings[i].major == slot->major &&
+            rt_capability_is(slot->capability, plan->bindings[i].capability))
+            return &plan->bindings[i];
+    return NULL;
+}
+
+/* What the provider offered for it, or NULL: it is not loaded (a load child may skip it). */
+static const void *offered(const rt_running *provider, const rt_plan_binding *binding)
+{
+    for (size_t i = 0; i < provider->plan->provides_count; i++) {
+        const rt_plan_provides *offer = &provider->plan->provides[i];
+        if (offer->major == binding->major && strcmp(offer->capability, binding->capability) == 0)
+            return provider->registered ? provider->tables[i] : NULL;
+    }
+    return NULL;
+}
+
+/* A consumer may know more methods than the provider has, or fewer: the copy has room for both and
+ * zeros where the provider has nothing. */
+static const void *padded(rt_arena *arena, const void *table, uint32_t view_size)
+{
+    uint32_t size = table ? *(const uint32_t *)table : 0;
+    uint32_t room = size > view_size ? size : view_size;
+    uint32_t *copy = rt_arena_alloc(arena, room);
+    if (table)
+        memcpy(copy, table, size);
+    *copy = room;
+    return copy;
+}
+
+static const struct rt_effects *effects_of(rt_running *provider, bool raw)
+{
+    struct rt_effects *effects = raw ? &provider->unmeasured : &provider->measured;
+    bool needed = effects->log_success || effects->log_failure || effects->prepare;
+    return needed ? effects : NULL;
+}
+
+static rt_binding bound_to(rt_runtime *runtime, rt_running *provider, const void *table,
+                           const rt_plan_binding *binding, uint32_t view_size)
+{
+    return (rt_binding){.table = padded(&runtime->arena, table, view_size),
+                        .instance = &provider->instance,
+                        .effects = effects_of(provider, binding->raw),
+                        .count = 1};
+}
+
+static void bind_slot(rt_running *running, const rt_plan_binding *binding, const rt_slot *slot,
+                      rt_binding *out)
+{
+    rt_runtime *runtime = running->runtime;
+    rt_binding *all = rt_arena_alloc(&runtime->arena, binding->provider_count * sizeof *all);
+    uint32_t count = 0;
+    for (size_t i = 0; i < binding->provider_count; i++) {
+        rt_running *provider = &runtime->instances[binding->providers[i]];
+        const void *table = offered(provider, binding);
+        if (table)
+            all[count++] = bound_to(runtime, provider, table, binding, slot->view_size);
+    }
+    *out = count ? all[0] : (rt_binding){.table = padded(&runtime->arena, NULL, slot->view_size)};
+    out->all = all;
+    out->count = count;
+}
+
+bool rt_bind(rt_running *running)
+{
+    const rt_module_descriptor *descriptor = running->descriptor;
+    size_t most = (size_t)(descriptor->slots_end - descriptor->slots);
+    rt_binding *bindings =
+        rt_arena_alloc(&running->runtime->arena, most * sizeof *bindings);
+    for (rt_slot *const *slot = descriptor->slots; slot < descriptor->slots_end; slot++) {
+        if (!*slot)
+            continue;
+        const rt_plan_binding *binding = planned(running, *slot);
+        if (!binding)
+            return rt_problem(running, RT_D_DESCRIPTOR_MISMATCH,
+                              "its manifest does not require `%s/%u`", (*slot)->capability,
+                              (*slot)->major);
+        bind_slot(running, binding, *slot, &bindings[(*slot)->index]);
+    }
+    running->instance.bindings = bindings;
+    return true;
+}

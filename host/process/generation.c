@@ -1,0 +1,350 @@
+#include "process/generation.h"
+
+#include "base/diagnostic.h"
+#include "process/process.h"
+#include "process/role.h"
+#include "telemetry/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND UINT64_C(1000000000)
+#define LONGEST_DELAY (30 * SECOND)
+#define LONG_LIFE (60 * SECOND)
+#define GRACE (2 * SECOND) /* between a time limit in the worker and ours over the worker */
+
+uint64_t rt_monotonic(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
+}
+
+void rt_generation_init(rt_generation *generation, rt_arena *arena, const rt_plan *plan,
+                        const rt_sockets *sockets, char **variables, size_t count)
+{
+    *generation = (rt_generation){
+        .plan = plan, .sockets = sockets, .variables = variables, .count = count};
+    generation->workers = rt_arena_alloc(arena, count * sizeof *generation->workers);
+    for (size_t i = 0; i < count; i++) {
+        generation->workers[i] =
+            (rt_worker){.number = (uint32_t)i + 1, .control = -1, .due = rt_monotonic()};
+    }
+}
+
+static void set_text(char **kept, const char *text)
+{
+    free(*kept);
+    *kept = text ? strdup(text) : NULL;
+}
+
+static void hang_up(rt_worker *worker)
+{
+    if (worker->control >= 0)
+        close(worker->control);
+    worker->control = -1;
+}
+
+static void forget(rt_worker *worker)
+{
+    hang_up(worker);
+    rt_inbox_free(&worker->inbox);
+    rt_buffer_wipe(&worker->outbox);
+    set_text(&worker->module, NULL);
+    set_text(&worker->problem, NULL);
+    worker->sent = 0;
+    worker->pid = 0;
+    worker->phase = RT_PHASE_NONE;
+    worker->killed = false;
+}
+
+void rt_generation_free(rt_generation *generation)
+{
+    for (size_t i = 0; i < generation->count; i++)
+        forget(&generation->workers[i]);
+    set_text(&generation->first_problem, NULL);
+}
+
+/* --- starting ------------------------------------------------------------------------------- */
+
+static void put_off(rt_worker *worker, uint64_t now)
+{
+    uint64_t longer = worker->delay ? worker->delay * 2 : SECOND;
+    bool lived_long = now - worker->started >= LONG_LIFE;
+    worker->delay = lived_long ? 0 : longer > LONGEST_DELAY ? LONGEST_DELAY : longer;
+    worker->due = now + worker->delay;
+}
+
+static uint64_t start_limit(const rt_generation *generation)
+{
+    return (uint64_t)generation->plan->host.start_timeout + GRACE;
+}
+
+static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t now)
+{
+    rt_role role = {.program = "/proc/self/exe",
+                    .word = RT_ROLE_WORKER,
+                    .variables = generation->variables,
+                    .keep = generation->sockets->descriptors,
+                    .keep_count = generation->sockets->count,
+                    .output = -1};
+    rt_setup setup = {.sockets = generation->sockets->descriptors,
+                      .socket_count = generation->sockets->count,
+                      .plan = (rt_plan *)generation->plan};
+    worker->started = now;
+    worker->due = now + start_limit(generation);
+    int error = rt_role_start(&role, &worker->pid, &worker->control);
+    if (error) {
+        rt_log_host(RT_LOG_ERROR, "worker %u cannot be started: %s", worker->number,
+                    strerror(-error));
+        put_off(worker, now);
+        return;
+    }
+    worker->state = RT_WORKER_STARTING;
+    rt_setup_pack(&worker->outbox, &setup);
+}
+
+/* --- talking -------------------------------------------------------------------------------- */
+
+static void send_more(rt_worker *worker)
+{
+    ssize_t sent = send(worker->control, worker->outbox.data + worker->sent,
+                        worker->outbox.length - worker->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0)
+        worker->sent += (size_t)sent;
+    bool hopeless = sent < 0 && errno != EAGAIN && errno != EINTR;
+    if (!hopeless && worker->sent < worker->outbox.length)
+        return;
+    rt_buffer_wipe(&worker->outbox);
+    worker->sent = 0;
+}
+
+/* Each phase has its own time, so that a hang is found in the module that hangs. */
+static void take_phase(const rt_generation *generation, rt_worker *worker,
+                       const rt_message *message)
+{
+    const rt_host_settings *host = &generation->plan->host;
+    bool awaited = worker->state == RT_WORKER_STARTING || message->number == RT_PHASE_STOP;
+    if (!awaited)
+        return; /* a late start, which has a limit of its own */
+    worker->phase = message->number < RT_PHASE_COUNT ? (rt_phase)message->number : RT_PHASE_NONE;
+    set_text(&worker->module, message->module);
+    int64_t limit =
+        worker->phase == RT_PHASE_STOP ? 2 * host->finalizer_timeout : host->start_timeout;
+    worker->due = rt_monotonic() + (uint64_t)limit + GRACE;
+}
+
+static void take_problem(rt_worker *worker, const rt_message *message)
+{
+    if (message->number >= RT_DIAGNOSTIC_COUNT || !message->module || !message->text)
+        return;
+    const rt_diagnostic_entry *entry = &rt_diagnostic_table[message->number];
+    rt_buffer text = {0};
+    rt_buffer_format(&text, entry->format, message->module, message->text);
+    rt_buffer_format(&text, " [%s]", entry->number);
+    set_text(&worker->problem, text.data);
+    rt_buffer_free(&text);
+}
+
+static void take_ready(rt_generation *generation, rt_worker *worker, const rt_message *message)
+{
+    worker->phase = RT_PHASE_SERVE;
+    set_text(&worker->module, NULL);
+    generation->routes = (uint32_t)message->number;
+    if (worker->state != RT_WORKER_STARTING)
+        return;
+    worker->state = RT_WORKER_READY;
+    worker->due = 0;
+}
+
+static void take_message(rt_generation *generation, rt_worker *worker, const rt_message *message)
+{
+    switch (message->kind) {
+    case RT_TELL_PHASE:
+        take_phase(generation, worker, message);
+        break;
+    case RT_TELL_PROBLEM:
+        take_problem(worker, message);
+        break;
+    case RT_TELL_READY:
+        take_ready(generation, worker, message);
+        break;
+    }
+}
+
+/* True if there may be more; false at the end, and with -EAGAIN in `*error` when it is not yet. */
+static bool receive(rt_generation *generation, rt_worker *worker, ssize_t *error)
+{
+    rt_arena arena;
+    rt_message message;
+    *error = rt_inbox_fill(&worker->inbox, worker->control);
+    if (*error <= 0)
+        return false;
+    rt_arena_init(&arena);
+    int taken;
+    while ((taken = rt_inbox_take(&worker->inbox, &arena, &message)) > 0)
+        take_message(generation, worker, &message);
+    rt_arena_free(&arena);
+    *error = taken;
+    return taken == 0;
+}
+
+void rt_generation_poll(const rt_generation *generation, struct pollfd *polls)
+{
+    for (size_t i = 0; i < generation->count; i++) {
+        const rt_worker *worker = &generation->workers[i];
+        short events = worker->outbox.length ? POLLIN | POLLOUT : POLLIN;
+        polls[i] = (struct pollfd){.fd = worker->control, .events = events};
+    }
+}
+
+void rt_generation_handle(rt_generation *generation, const struct pollfd *polls)
+{
+    ssize_t error;
+    for (size_t i = 0; i < generation->count; i++) {
+        rt_worker *worker = &generation->workers[i];
+        if (polls[i].revents & POLLOUT)
+            send_more(worker);
+        if (!(polls[i].revents & (POLLIN | POLLHUP | POLLERR)))
+            continue;
+        if (!receive(generation, worker, &error) && error != -EAGAIN)
+            hang_up(worker); /* how it ended comes with SIGCHLD */
+    }
+}
+
+/* --- dying ---------------------------------------------------------------------------------- */
+
+static void describe_end(rt_buffer *text, const rt_worker *worker, int status)
+{
+    const char *signal_name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+    if (worker->problem && !WIFSIGNALED(status)) {
+        rt_buffer_text(text, worker->problem);
+        return;
+    }
+    rt_buffer_format(text, "worker %u (pid %d) ", worker->number, (int)worker->pid);
+    if (worker->killed)
+        rt_buffer_text(text, "did not answer in time and was killed");
+    else if (WIFSIGNALED(status))
+        rt_buffer_format(text, "was ended by signal %d (SIG%s)", WTERMSIG(status),
+                         signal_name ? signal_name : "?");
+    else
+        rt_buffer_format(text, "ended with status %d", WEXITSTATUS(status));
+    if (worker->module)
+        rt_buffer_format(text, " while %s module `%s`", rt_phase_names[worker->phase],
+                         worker->module);
+}
+
+/* Before all were ready once, the first reason is the one the supervisor ends with. */
+static void note_end(rt_generation *generation, const rt_worker *worker, int status)
+{
+    rt_buffer text = {0};
+    if (status == 0 && worker->state == RT_WORKER_STOPPING)
+        return;
+    describe_end(&text, worker, status);
+    generation->unclean = true;
+    if (generation->was_ready || generation->stopping)
+        rt_log_host(RT_LOG_ERROR, "%s", text.data);
+    else if (!generation->first_problem)
+        generation->first_problem = strdup(text.data);
+    rt_buffer_free(&text);
+}
+
+static void bury(rt_generation *generation, rt_worker *worker, int status)
+{
+    ssize_t error;
+    while (worker->control >= 0 && receive(generation, worker, &error))
+        ; /* its last words */
+    note_end(generation, worker, status);
+    forget(worker);
+    worker->state = RT_WORKER_ABSENT;
+    worker->due = 0;
+    if (!generation->stopping)
+        put_off(worker, rt_monotonic());
+}
+
+void rt_generation_reap(rt_generation *generation)
+{
+    int status;
+    for (size_t i = 0; i < generation->count; i++) {
+        rt_worker *worker = &generation->workers[i];
+        if (worker->pid > 0 && waitpid(worker->pid, &status, WNOHANG) == worker->pid)
+            bury(generation, worker, status);
+    }
+}
+
+/* --- time ----------------------------------------------------------------------------------- */
+
+void rt_generation_tick(rt_generation *generation, uint64_t now)
+{
+    for (size_t i = 0; i < generation->count; i++) {
+        rt_worker *worker = &generation->workers[i];
+        if (!worker->due || worker->due > now)
+            continue;
+        worker->due = 0;
+        if (worker->state == RT_WORKER_ABSENT && !generation->stopping) {
+            start_worker(generation, worker, now);
+        } else if (worker->pid > 0) {
+            worker->killed = true;
+            kill(worker->pid, SIGKILL);
+        }
+    }
+}
+
+uint64_t rt_generation_due(const rt_generation *generation)
+{
+    uint64_t soonest = 0;
+    for (size_t i = 0; i < generation->count; i++) {
+        uint64_t due = generation->workers[i].due;
+        if (due && (!soonest || due < soonest))
+            soonest = due;
+    }
+    return soonest;
+}
+
+/* --- all together --------------------------------------------------------------------------- */
+
+void rt_generation_stop(rt_generation *generation)
+{
+    const rt_host_settings *host = &generation->plan->host;
+    uint64_t limit = (uint64_t)(host->drain_timeout + 2 * host->finalizer_timeout) + GRACE;
+    generation->stopping = true;
+    generation->unclean = false;
+    for (size_t i = 0; i < generation->count; i++) {
+        rt_worker *worker = &generation->workers[i];
+        worker->due = worker->pid > 0 ? rt_monotonic() + limit : 0;
+        if (worker->pid <= 0)
+            continue;
+        worker->state = RT_WORKER_STOPPING;
+        rt_message_pack(&worker->outbox, &(rt_message){.kind = RT_TELL_STOP});
+    }
+}
+
+void rt_generation_kill(rt_generation *generation)
+{
+    for (size_t i = 0; i < generation->count; i++)
+        if (generation->workers[i].pid > 0)
+            kill(generation->workers[i].pid, SIGKILL);
+}
+
+size_t rt_generation_alive(const rt_generation *generation)
+{
+    size_t alive = 0;
+    for (size_t i = 0; i < generation->count; i++)
+        alive += generation->workers[i].pid > 0;
+    return alive;
+}
+
+bool rt_generation_ready(rt_generation *generation)
+{
+    for (size_t i = 0; i < generation->count; i++)
+        if (generation->workers[i].state != RT_WORKER_READY)
+            return false;
+    return generation->was_ready = true;
+}

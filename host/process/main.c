@@ -1,0 +1,97 @@
+/* rtd — the server runtime's daemon: composes the deployment, refuses it or runs it */
+#include "compose/arguments.h"
+#include "compose/report.h"
+#include "process/process.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+struct options {
+    bool help, version, foreground;
+};
+
+static const struct {
+    const char *word;
+    int (*run)(void);
+} roles[] = {{RT_ROLE_WORKER, rt_worker_main}, {RT_ROLE_LOAD, rt_load_main}};
+
+static int run_role(const char *word)
+{
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (strcmp(word, roles[i].word) == 0)
+            return roles[i].run();
+    return -1;
+}
+
+/* A descriptor 0, 1 or 2 that is closed would be taken by a socket, and then written to as a log. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+static int print_help(const rt_arguments *arguments)
+{
+    puts("usage: rtd [--config FILE]… [--environment NAME] [--set PATH=VALUE]…\n\n"
+         "Composes the plugins and the configuration into a plan, and runs it, or says what is wrong\n"
+         "and runs nothing. `rtctl validate` says the same without running anything.\n");
+    rt_arguments_help(stdout, arguments);
+    puts("\nWithout --config: ../" RT_CONFIG_DIR "/runtime.conf from the folder of the program.\n"
+         "SIGTERM or SIGINT stops it when running requests have ended, a second one at once.\n"
+         "Exit status: 0 stopped, 64 usage, 69 a module or address is unavailable, 70 stopped by\n"
+         "force, 71 system error, 74 the log cannot be written, 78 not fit to run.");
+    return 0;
+}
+
+static int start(rt_arguments *arguments, rt_arena *arena)
+{
+    if (arguments->words.count) {
+        fprintf(stderr, "rtd: unexpected argument `%s`\n", arguments->words.items[0]);
+        return EX_USAGE;
+    }
+    if (!rt_arguments_default_config(arguments, arena, RT_CONFIG_DIR "/runtime.conf"))
+        return EX_USAGE;
+    const rt_composition *composition = rt_compose(arena, &arguments->request);
+    bool fit = composition->plan && !composition->diagnostics.errors;
+    if (composition->diagnostics.count)
+        rt_report_print(stderr, composition, rt_report_wants_colour(stderr));
+    return fit ? rt_supervise(composition) : EX_CONFIG;
+}
+
+int main(int argc, char **argv)
+{
+    int code = argc == 2 ? run_role(argv[1]) : -1;
+    if (code >= 0)
+        return code;
+    fill_standard_descriptors();
+    struct options options = {0};
+    const rt_option_argument own[] = {
+        {"--foreground", RT_ARGUMENT_FLAG, &options.foreground, NULL,
+         "stay in the foreground, as it always does"},
+        {"--help", RT_ARGUMENT_FLAG, &options.help, NULL, "print this and exit"},
+        {"--version", RT_ARGUMENT_FLAG, &options.version, NULL, "print the version and exit"},
+    };
+    rt_arena arena;
+    rt_arena_init(&arena);
+    rt_arguments arguments = {
+        .program = "rtd", .options = own, .option_count = sizeof own / sizeof own[0]};
+    arguments.request.running = true;
+    arguments.request.default_plugins = rt_installed_path(&arena, RT_PLUGIN_DIR);
+    if (!rt_arguments_parse(&arguments, &arena, argc - 1, argv + 1))
+        code = EX_USAGE;
+    else if (options.help)
+        code = print_help(&arguments);
+    else if (options.version)
+        code = puts("rtd " RT_VERSION) < 0 ? EX_IOERR : 0;
+    else
+        code = start(&arguments, &arena);
+    rt_arena_free(&arena);
+    return code;
+}

@@ -1,0 +1,142 @@
+#include "process/runtime.h"
+
+#include <string.h>
+
+#define TABLE_SIZE_LIMIT 65536u
+
+bool rt_capability_is(const char *spelled_in_c, const char *name)
+{
+    for (; *spelled_in_c && *name; spelled_in_c++, name++)
+        if (*spelled_in_c != *name && !(*spelled_in_c == '_' && *name == '-'))
+            return false;
+    return *spelled_in_c == *name;
+}
+
+/* Told to the host at once and returned to the module, which may pass it on or not. */
+__attribute__((format(printf, 4, 5))) static int refuse(rt_registry *registry, int code,
+                                                        enum rt_diagnostic_id id,
+                                                        const char *format, ...)
+{
+    rt_buffer text = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    rt_buffer_vformat(&text, format, arguments);
+    va_end(arguments);
+    if (!registry->failed)
+        rt_problem(registry->running, id, "%s", text.data);
+    registry->failed = true;
+    rt_host_fail(registry->ctx, code, "%s", text.data);
+    rt_buffer_free(&text);
+    return -code;
+}
+
+static bool is_over(const rt_registry *registry)
+{
+    return !registry || !registry->ctx;
+}
+
+static const void **offered_table(rt_running *running, const char *capability, uint32_t major)
+{
+    const rt_plan_instance *plan = running->plan;
+    for (size_t i = 0; i < plan->provides_count; i++)
+        if (plan->provides[i].major == major &&
+            rt_capability_is(capability, plan->provides[i].capability))
+            return &running->tables[i];
+    return NULL;
+}
+
+int rt_host_provide(rt_registry *registry, const char *capability, uint32_t major,
+                    const void *table)
+{
+    if (is_over(registry))
+        return -RT_EFAILED_PRECONDITION;
+    if (!capability || !table)
+        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
+                      "it offers a capability without name or table");
+    const void **place = offered_table(registry->running, capability, major);
+    uint32_t size = *(const uint32_t *)table;
+    if (!place)
+        return refuse(registry, RT_EFAILED_PRECONDITION, RT_D_UNDECLARED_KIND,
+                      "it offers `%s/%u` without RT_PROVIDES(%s, %u, …)", capability, major,
+                      capability, major);
+    if (*place)
+        return refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED,
+                      "it offers `%s/%u` twice", capability, major);
+    if (size < 2 * sizeof(uint32_t) || size > TABLE_SIZE_LIMIT)
+        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
+                      "its table of `%s/%u` says that it has %u bytes", capability, major, size);
+    *place = table;
+    return 0;
+}
+
+typedef int (*life_function)(rt_ctx *ctx);
+
+static bool merge(life_function *kept, life_function given)
+{
+    if (!given)
+        return true;
+    if (*kept && *kept != given)
+        return false;
+    *kept = given;
+    return true;
+}
+
+int rt_host_lifecycle(rt_registry *registry, const rt_lifecycle *functions)
+{
+    if (is_over(registry))
+        return -RT_EFAILED_PRECONDITION;
+    rt_lifecycle *kept = &registry->running->lifecycle, given = {0};
+    if (!functions || functions->size < sizeof functions->size)
+        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
+                      "it gives life-cycle functions without their size");
+    memcpy(&given, functions, functions->size < sizeof given ? functions->size : sizeof given);
+    if (!merge(&kept->configure, given.configure) || !merge(&kept->start, given.start) ||
+        !merge(&kept->stop, given.stop))
+        return refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED,
+                      "it gives a life-cycle function twice");
+    return 0;
+}
+
+rt_ctx *rt_host_registry_context(rt_registry *registry)
+{
+    return registry ? registry->ctx : NULL;
+}
+
+static const char *method_name(uint32_t method)
+{
+    switch (method) {
+#define METHOD_NAME(number, name)                                                                  \
+    case number:                                                                                   \
+        return #name;
+        RT_HTTP_METHODS(METHOD_NAME)
+#undef METHOD_NAME
+    default:
+        return NULL;
+    }
+}
+
+int rt_host_route(rt_registry *registry, uint32_t method, const char *pattern, rt_handler handler,
+                  const rt_route_options *options)
+{
+    if (is_over(registry))
+        return -RT_EFAILED_PRECONDITION;
+    rt_running *running = registry->running;
+    const char *name = method_name(method), *conflict = NULL;
+    if (!name || !pattern || !handler)
+        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
+                      "it gives a route without method, pattern or handler");
+    if (!(running->plan->serves & RT_SERVES_ROUTES))
+        return refuse(registry, RT_EFAILED_PRECONDITION, RT_D_UNDECLARED_KIND,
+                      "it has the route `%s %s` without RT_SERVES(routes)", name, pattern);
+    int result = rt_router_add(running->runtime->router, &running->instance,
+                               running->plan->stack_size, method, pattern, handler, options,
+                               &conflict);
+    if (result == -RT_EALREADY_EXISTS)
+        return refuse(registry, RT_EALREADY_EXISTS, RT_D_ROUTE_CONFLICT,
+                      "`%s %s` belongs to `%s`", name, pattern, conflict ? conflict : "another");
+    if (result < 0)
+        return refuse(registry, -result, RT_D_REGISTER_FAILED, "the route `%s %s` is malformed",
+                      name, pattern);
+    running->route_count++;
+    return 0;
+}

@@ -1,0 +1,152 @@
+#include "process/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static bool is_usable(const char *folder)
+{
+    struct statvfs mount;
+    return folder && *folder == '/' && statvfs(folder, &mount) == 0 &&
+           !(mount.f_flag & ST_NOEXEC) && access(folder, W_OK) == 0;
+}
+
+/* The first place that may hold programs: what the operator or the service manager names, then the
+ * usual ones. */
+static const char *choose_parent(void)
+{
+    const char *const places[] = {getenv("TMPDIR"), getenv("RUNTIME_DIRECTORY"),
+                                  getenv("XDG_RUNTIME_DIR"), "/run", "/tmp", "/var/tmp",
+                                  "/dev/shm"};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (is_usable(places[i]))
+            return places[i];
+    return NULL;
+}
+
+static bool make_folder(rt_snapshot *snapshot, const char **error)
+{
+    const char *parent = choose_parent();
+    *error = "no folder for plugin copies is writable and on a mount without noexec: set TMPDIR";
+    if (!parent)
+        return false;
+    char *folder = rt_arena_format(snapshot->arena, "%s/rtd-%d-XXXXXX", parent, (int)getpid());
+    if (!mkdtemp(folder)) {
+        *error = rt_arena_format(snapshot->arena, "cannot make a folder in `%s`: %s", parent,
+                                 strerror(errno));
+        return false;
+    }
+    snapshot->folder = folder;
+    return true;
+}
+
+static int write_all(int fd, const rt_buffer *bytes)
+{
+    for (size_t done = 0; done < bytes->length;) {
+        ssize_t wrote = write(fd, bytes->data + done, bytes->length - done);
+        if (wrote < 0 && errno != EINTR)
+            return -errno;
+        done += wrote < 0 ? 0 : (size_t)wrote;
+    }
+    return 0;
+}
+
+static int write_copy(rt_snapshot *snapshot, const char *path, const rt_buffer *bytes)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0500);
+    if (fd < 0)
+        return -errno;
+    rt_push(snapshot->arena, snapshot->files, snapshot->file_count) = path;
+    int result = write_all(fd, bytes);
+    return close(fd) < 0 && !result ? -errno : result;
+}
+
+static const rt_manifest *manifest_of(const rt_composition *composition, const char *module)
+{
+    for (size_t i = 0; i < composition->manifest_count; i++)
+        if (strcmp(composition->manifests[i]->name, module) == 0)
+            return composition->manifests[i];
+    return NULL;
+}
+
+static void refuse(rt_diagnostics *diagnostics, const rt_plan_instance *instance,
+                   const char *reason)
+{
+    RT_DIAGNOSE(diagnostics, FILE_REPLACED, &(rt_place){.file = instance->file}, instance->module,
+                reason);
+}
+
+/* The digest speaks for every byte, so that nothing of the judgement needs to be repeated. */
+static bool is_as_judged(const rt_manifest *manifest, const rt_buffer *bytes)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256((const unsigned char *)bytes->data, bytes->length, digest);
+    return memcmp(digest, manifest->digest, sizeof digest) == 0;
+}
+
+static int copy_plugin(rt_snapshot *snapshot, const rt_composition *composition,
+                       rt_plan_instance *instance, rt_diagnostics *diagnostics, const char **error)
+{
+    const rt_manifest *manifest = manifest_of(composition, instance->module);
+    rt_buffer bytes = {0};
+    int code = 0;
+    int result = rt_buffer_read_file(&bytes, instance->file, RT_PLUGIN_SIZE_LIMIT);
+    const char *path = rt_arena_format(snapshot->arena, "%s/%s.so", snapshot->folder,
+                                       instance->module);
+    if (result < 0) {
+        refuse(diagnostics, instance, strerror(-result));
+        code = EX_CONFIG;
+    } else if (!manifest || !is_as_judged(manifest, &bytes)) {
+        refuse(diagnostics, instance, "its contents differ");
+        code = EX_CONFIG;
+    } else if ((result = write_copy(snapshot, path, &bytes)) < 0) {
+        *error = rt_arena_format(snapshot->arena, "cannot write `%s`: %s", path, strerror(-result));
+        code = EX_OSERR;
+    }
+    instance->snapshot = path;
+    rt_buffer_free(&bytes);
+    return code;
+}
+
+/* The same module under another name has its copy already. */
+static const char *copied_already(const rt_plan *plan, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(plan->instances[i].module, plan->instances[index].module) == 0)
+            return plan->instances[i].snapshot;
+    return NULL;
+}
+
+int rt_snapshot_make(rt_snapshot *snapshot, rt_arena *arena, const rt_composition *composition,
+                     rt_diagnostics *diagnostics, const char **error)
+{
+    rt_plan *plan = composition->plan;
+    int worst = 0;
+    *snapshot = (rt_snapshot){.arena = arena};
+    if (!make_folder(snapshot, error))
+        return EX_OSERR;
+    for (size_t i = 0; i < plan->instance_count && worst != EX_OSERR; i++) {
+        plan->instances[i].snapshot = copied_already(plan, i);
+        if (plan->instances[i].snapshot)
+            continue;
+        int code = copy_plugin(snapshot, composition, &plan->instances[i], diagnostics, error);
+        worst = code ? code : worst;
+    }
+    return worst;
+}
+
+void rt_snapshot_remove(rt_snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->file_count; i++)
+        unlink(snapshot->files[i]);
+    if (snapshot->folder)
+        rmdir(snapshot->folder);
+    snapshot->folder = NULL;
+    snapshot->file_count = 0;
+}

@@ -1,0 +1,300 @@
+/* The worker: one process that runs the plan and serves.
+ *
+ * Plugins are loaded on the process's own stack, because their constructors may need more of it than
+ * a fiber has. Everything else happens in one fiber, `life`, which reads top to bottom. */
+#include "process/process.h"
+#include "process/runtime.h"
+#include "process/role.h"
+#include "telemetry/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+struct worker {
+    rt_arena arena;
+    int control;
+    rt_inbox inbox;
+    rt_setup *setup;
+    rt_runtime runtime;
+    rt_http_server *server;
+    rt_channel *stop;    /* closed when the worker is to end */
+    rt_channel *drained; /* closed when no connection is left */
+    bool stopping;
+    bool failed; /* a problem was told */
+    uv_poll_t control_watch;
+    uv_timer_t drain_timer;
+    unsigned open_handles;
+};
+
+static void tell(const struct worker *worker, const rt_message *message)
+{
+    rt_message_send(worker->control, message); /* without a supervisor the socket's end is news enough */
+}
+
+static void tell_phase(void *argument, const rt_running *running, rt_phase phase)
+{
+    tell(argument,
+         &(rt_message){.kind = RT_TELL_PHASE, .number = phase, .module = running->plan->name});
+}
+
+static void tell_problem(void *argument, const rt_running *running, enum rt_diagnostic_id id,
+                         const char *text)
+{
+    struct worker *worker = argument;
+    if (worker->stopping)
+        return; /* it was cut short, so it is no problem */
+    worker->failed = true;
+    tell(worker, &(rt_message){.kind = RT_TELL_PROBLEM,
+                               .number = id,
+                               .module = running->plan->name,
+                               .text = text});
+}
+
+/* --- what comes from the supervisor --------------------------------------------------------- */
+
+static void begin_stop(struct worker *worker)
+{
+    if (worker->stopping)
+        return;
+    worker->stopping = true;
+    rt_runtime_interrupt(&worker->runtime);
+    rt_host_channel_close(worker->stop);
+}
+
+static void on_control(uv_poll_t *watch, int status, int events)
+{
+    struct worker *worker = watch->data;
+    rt_message message;
+    (void)events;
+    if (status < 0 || rt_inbox_fill(&worker->inbox, worker->control) <= 0) {
+        if (!worker->stopping)
+            rt_log_host(RT_LOG_WARN, "the supervisor is gone: this worker stops");
+        uv_poll_stop(watch);
+        begin_stop(worker);
+        return;
+    }
+    while (rt_inbox_take(&worker->inbox, &worker->arena, &message) > 0)
+        if (message.kind == RT_TELL_STOP)
+            begin_stop(worker);
+}
+
+/* --- serving -------------------------------------------------------------------------------- */
+
+static uint32_t count_routes(const rt_runtime *runtime)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < runtime->plan->instance_count; i++)
+        count += runtime->instances[i].route_count;
+    return count;
+}
+
+static rt_http_server *open_http(const rt_plan *plan, rt_router *router)
+{
+    rt_http_options options = {
+        .request_timeout = (uint64_t)plan->host.http.request_timeout,
+        .header_timeout = (uint64_t)plan->host.http.header_timeout,
+        .idle_timeout = (uint64_t)plan->host.http.idle_timeout,
+        .max_header = (uint64_t)plan->host.http.max_header,
+        .max_body = (uint64_t)plan->host.http.max_body,
+        .max_requests = (uint32_t)plan->host.http.max_requests,
+        .max_connections = (uint32_t)plan->host.http.max_connections,
+        .development = plan->environment == RT_DEVELOPMENT,
+    };
+    return rt_http_open(&options, router);
+}
+
+static bool serve(struct worker *worker)
+{
+    const rt_setup *setup = worker->setup;
+    uint32_t routes = count_routes(&worker->runtime);
+    worker->server = open_http(setup->plan, worker->runtime.router);
+    for (size_t i = 0; i < setup->socket_count; i++) {
+        int error = rt_http_listen(worker->server, setup->sockets[i]);
+        if (!error)
+            continue;
+        rt_log_host(RT_LOG_ERROR, "cannot serve a listening socket: %s", strerror(-error));
+        return false;
+    }
+    tell(worker, &(rt_message){.kind = RT_TELL_READY, .number = routes});
+    return true;
+}
+
+static void on_drained(void *argument)
+{
+    struct worker *worker = argument;
+    rt_host_channel_close(worker->drained);
+}
+
+static void on_drain_timeout(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    rt_log_host(RT_LOG_WARN, "requests still run after `drain_timeout`: they are interrupted");
+    rt_http_interrupt(worker->server);
+}
+
+static void wait_for_close(rt_ctx *ctx, rt_channel *channel)
+{
+    void *item;
+    while (rt_host_channel_receive(ctx, channel, &item) >= 0)
+        ;
+}
+
+static void drain(rt_ctx *ctx, struct worker *worker)
+{
+    uint64_t limit = (uint64_t)worker->setup->plan->host.drain_timeout / 1000000;
+    uv_timer_start(&worker->drain_timer, on_drain_timeout, limit, 0);
+    rt_http_drain(worker->server, on_drained, worker);
+    wait_for_close(ctx, worker->drained);
+    uv_timer_stop(&worker->drain_timer);
+    rt_http_close(worker->server);
+}
+
+/* --- the worker's life ---------------------------------------------------------------------- */
+
+typedef bool (*phase_function)(rt_ctx *ctx, rt_running *running);
+
+static bool for_all(rt_ctx *ctx, struct worker *worker, phase_function phase)
+{
+    for (size_t i = 0; i < worker->setup->plan->instance_count; i++)
+        if (!phase(ctx, &worker->runtime.instances[i]))
+            return false;
+    return true;
+}
+
+static void stop_all(rt_ctx *ctx, struct worker *worker)
+{
+    worker->runtime.stopping = true;
+    rt_loop_refuse();
+    for (size_t i = worker->setup->plan->instance_count; i-- > 0;)
+        rt_stop(ctx, &worker->runtime.instances[i]);
+}
+
+static int life(rt_ctx *ctx, void *argument)
+{
+    struct worker *worker = argument;
+    bool up = for_all(ctx, worker, rt_register) && for_all(ctx, worker, rt_configure) &&
+              for_all(ctx, worker, rt_start) && serve(worker);
+    if (up) {
+        wait_for_close(ctx, worker->stop);
+        drain(ctx, worker);
+    }
+    stop_all(ctx, worker);
+    worker->failed = !up && !worker->stopping;
+    return 0;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct worker *worker = handle->data;
+    if (--worker->open_handles == 0)
+        rt_loop_stop();
+}
+
+static void on_life_ended(rt_ctx *ctx, const rt_exit *exit, void *argument)
+{
+    struct worker *worker = argument;
+    (void)ctx;
+    if (exit->kind != RT_EXIT_SUCCESS)
+        worker->failed = true;
+    uv_close((uv_handle_t *)&worker->control_watch, on_handle_closed);
+    uv_close((uv_handle_t *)&worker->drain_timer, on_handle_closed);
+}
+
+static void open_handles(struct worker *worker)
+{
+    uv_poll_init(rt_loop_uv(), &worker->control_watch, worker->control);
+    uv_timer_init(rt_loop_uv(), &worker->drain_timer);
+    worker->control_watch.data = worker->drain_timer.data = worker;
+    worker->open_handles = 2;
+    uv_poll_start(&worker->control_watch, UV_READABLE | UV_DISCONNECT, on_control);
+    worker->stop = rt_host_channel_new(0);
+    worker->drained = rt_host_channel_new(0);
+}
+
+static bool load_all(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->setup->plan->instance_count; i++)
+        if (!rt_load(&worker->runtime.instances[i]))
+            return false;
+    return true;
+}
+
+static void run(struct worker *worker)
+{
+    rt_instance host = {.magic = RT_INSTANCE_MAGIC,
+                        .size = sizeof host,
+                        .name = "rtd",
+                        .module = "rtd"};
+    rt_unit_options options = {.instance = &host,
+                               .name = "runtime.life",
+                               .done = on_life_ended,
+                               .done_argument = worker};
+    open_handles(worker);
+    rt_unit_start(&options, life, worker);
+    rt_loop_run();
+    rt_host_channel_free(worker->stop);
+    rt_host_channel_free(worker->drained);
+}
+
+/* --- the process ---------------------------------------------------------------------------- */
+
+static void ignore_signal(int number)
+{
+    (void)number;
+}
+
+/* The supervisor alone decides when a worker ends: a terminal's Ctrl-C and a service manager's
+ * SIGTERM reach the whole group. Handlers, unlike SIG_IGN, do not reach programs that plugins run. */
+static void settle_signals(void)
+{
+    static const int told_to_supervisor[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction quiet = {.sa_handler = ignore_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&quiet.sa_mask);
+    for (size_t i = 0; i < sizeof told_to_supervisor / sizeof *told_to_supervisor; i++)
+        sigaction(told_to_supervisor[i], &quiet, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int open_worker(struct worker *worker)
+{
+    const rt_host_settings *host = &worker->setup->plan->host;
+    rt_log_options log = {host->log.level, host->log.format, host->log.file};
+    rt_loop_options loop = {.pool_threads = (uint32_t)host->pool.threads,
+                            .finalizer_timeout = (uint64_t)host->finalizer_timeout};
+    int error = rt_log_open(&log);
+    if (error)
+        rt_log_host(RT_LOG_ERROR, "cannot open the log `%s`: %s", log.file, strerror(-error));
+    if (!error && (error = rt_loop_open(&loop)))
+        rt_log_host(RT_LOG_ERROR, "cannot open the loop: %s", strerror(-error));
+    return error;
+}
+
+int rt_worker_main(void)
+{
+    struct worker worker = {.control = rt_role_control()};
+    if (worker.control < 0) {
+        fputs("rtd: workers are started by rtd itself\n", stderr);
+        return EX_USAGE;
+    }
+    prctl(PR_SET_NAME, "rtd-worker");
+    settle_signals();
+    rt_arena_init(&worker.arena);
+    worker.setup = rt_setup_receive(&worker.inbox, &worker.arena, worker.control);
+    if (!worker.setup || open_worker(&worker))
+        return EX_SOFTWARE;
+    rt_watch watch = {tell_phase, tell_problem, &worker};
+    rt_runtime_init(&worker.runtime, worker.setup->plan, &watch);
+    bool loaded = load_all(&worker);
+    if (loaded)
+        run(&worker);
+    rt_loop_close();
+    rt_runtime_free(&worker.runtime);
+    rt_inbox_free(&worker.inbox);
+    rt_arena_free(&worker.arena);
+    return loaded && !worker.failed ? 0 : EX_UNAVAILABLE;
+}

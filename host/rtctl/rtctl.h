@@ -1,0 +1,47 @@
+/* rtctl.h — one file a subcommand, one table of them in main.c
+ *
+ * Results go to standard output, chatter to standard error. Exit status: 0 valid, 1 problems,
+ * 2 could not run.
+ */
+#ifndef RT_RTCTL_RTCTL_H
+#define RT_RTCTL_RTCTL_H
+
+#include "compose/arguments.h"
+#include "compose/compose.h"
+
+enum { EXIT_VALID = 0, EXIT_PROBLEMS = 1, EXIT_COULD_NOT_RUN = 2 };
+
+typedef struct rt_subcommand {
+    const char *name;
+    const char *usage; /* what follows the name */
+    const char *summary;
+    int (*run)(const struct rt_subcommand *subcommand, int argc, char **argv);
+} rt_subcommand;
+
+int rt_validate(const rt_subcommand *subcommand, int argc, char **argv);
+int rt_show_plan(const rt_subcommand *subcommand, int argc, char **argv);
+int rt_graph(const rt_subcommand *subcommand, int argc, char **argv);
+int rt_inspect(const rt_subcommand *subcommand, int argc, char **argv);
+int rt_modules(const rt_subcommand *subcommand, int argc, char **argv);
+int rt_show_config(const rt_subcommand *subcommand, int argc, char **argv);
+int rt_explain(const rt_subcommand *subcommand, int argc, char **argv);
+int rt_new(const rt_subcommand *subcommand, int argc, char **argv);
+int rt_version(const rt_subcommand *subcommand, int argc, char **argv);
+
+/* Parses the subcommand's options; false when it is to end with `*status` (--help, a complaint). At
+ * most `most_words` words may be left over. */
+bool rt_subcommand_parse(const rt_subcommand *subcommand, rt_arguments *arguments, rt_arena *arena,
+                         int argc, char **argv, size_t most_words, int *status);
+
+/* Composes what the common options name; NULL after a complaint. */
+rt_composition *rt_subcommand_compose(rt_arguments *arguments, rt_arena *arena);
+
+/* For the subcommands that show something other than problems: prints errors to standard error and
+ * returns false if there is no plan to show. */
+bool rt_subcommand_has_plan(const rt_composition *composition);
+bool rt_is_fit(const rt_composition *composition);
+
+/* `text` as a JSON string, quotes included; null for NULL. */
+void rt_json_quote(rt_buffer *out, const char *text);
+
+#endif

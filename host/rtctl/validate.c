@@ -1,0 +1,55 @@
+#include "rtctl/rtctl.h"
+
+#include "compose/report.h"
+#include "process/process.h"
+
+#include <stdio.h>
+
+static void print_json(const rt_composition *composition, bool valid)
+{
+    const rt_diagnostics *diagnostics = &composition->diagnostics;
+    rt_buffer out = {0};
+    rt_buffer_format(&out, "{\"config\":");
+    rt_json_quote(&out, composition->config_name);
+    rt_buffer_format(&out, ",\"environment\":\"%s\",\"valid\":%s,\"errors\":%zu,\"warnings\":%zu",
+                     rt_environment_names[composition->environment], valid ? "true" : "false",
+                     diagnostics->errors, diagnostics->warnings);
+    rt_buffer_text(&out, ",\"diagnostics\":[");
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        if (i)
+            rt_buffer_char(&out, ',');
+        rt_diagnostic_json(&out, diagnostics->items[i]);
+    }
+    rt_buffer_text(&out, "]}");
+    puts(out.data);
+    rt_buffer_free(&out);
+}
+
+int rt_validate(const rt_subcommand *subcommand, int argc, char **argv)
+{
+    bool json = false, load = false, strict = false;
+    int status;
+    rt_arena arena;
+    rt_arena_init(&arena);
+    const rt_option_argument options[] = {
+        {"--load", RT_ARGUMENT_FLAG, &load, NULL,
+         "also load and register the plugins, in a child process"},
+        {"--strict", RT_ARGUMENT_FLAG, &strict, NULL, "warnings are problems too"},
+        {"--json", RT_ARGUMENT_FLAG, &json, NULL, "print one JSON object"},
+    };
+    rt_arguments arguments = {.options = options, .option_count = 3};
+    if (!rt_subcommand_parse(subcommand, &arguments, &arena, argc, argv, 0, &status))
+        return status;
+    rt_composition *composition = rt_subcommand_compose(&arguments, &arena);
+    if (!composition)
+        return EXIT_COULD_NOT_RUN;
+    if (load && rt_is_fit(composition))
+        rt_load_check(composition, "/proc/self/exe");
+    bool valid = rt_is_fit(composition) && !(strict && composition->diagnostics.warnings);
+    if (json)
+        print_json(composition, valid);
+    else
+        rt_report_print(stdout, composition, rt_report_wants_colour(stdout));
+    rt_arena_free(&arena);
+    return valid ? EXIT_VALID : EXIT_PROBLEMS;
+}

@@ -1,0 +1,58 @@
+#include "telemetry/effect.h"
+
+#include "fiber/fiber.h"
+#include "telemetry/log.h"
+
+#include <rt/error.h>
+#include <stdio.h>
+
+int rt_host_effect_begin(rt_ctx *ctx, rt_effect_frame *frame)
+{
+    const struct rt_effects *effects = frame->binding->effects;
+    if (effects->prepare)
+        RT_TRY(effects->prepare(ctx, effects->prepare_argument));
+    frame->started = rt_host_now();
+    return 0;
+}
+
+static double milliseconds_since(uint64_t started)
+{
+    return (double)(rt_host_now() - started) / 1e6;
+}
+
+/* The error of the context is the call's only if its code is; else it is an older one. */
+static const char *message_of(const rt_ctx *ctx, int result)
+{
+    const rt_error *error = rt_host_last_error(ctx);
+    return error && error->code == -result && error->message ? error->message : "";
+}
+
+static void log_failure(rt_ctx *ctx, const rt_effect_frame *frame, int result)
+{
+    const rt_field fields[] = {{"code", rt_code_name(result), 0},
+                               {"message", message_of(ctx, result), 0}};
+    char text[160]; /* not in the arena: a service may fail for years */
+    snprintf(text, sizeof text, "%s failed after %.1f ms", frame->method->name,
+             milliseconds_since(frame->started));
+    rt_host_log_fields(ctx, RT_LOG_ERROR, fields, sizeof fields / sizeof fields[0], text);
+}
+
+int rt_host_effect_again(rt_ctx *ctx, rt_effect_frame *frame, int *result)
+{
+    const struct rt_effects *effects = frame->binding->effects;
+    frame->attempt++;
+    if (*result < 0) {
+        if (effects->log_failure && rt_host_log_enabled(ctx, RT_LOG_ERROR))
+            log_failure(ctx, frame, *result);
+    } else if (effects->log_success && rt_host_log_enabled(ctx, RT_LOG_DEBUG)) {
+        rt_host_log(ctx, RT_LOG_DEBUG, "%s completed in %.1f ms", frame->method->name,
+                    milliseconds_since(frame->started));
+    }
+    return 0;
+}
+
+int rt_host_unimplemented(rt_ctx *ctx, const rt_method *method)
+{
+    return rt_host_fail(ctx, RT_EUNIMPLEMENTED, "`%s` is not bound or not offered by its provider",
+                        method->name);
+}

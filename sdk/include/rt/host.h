@@ -1,0 +1,132 @@
+/* rt/host.h — the table of functions the host gives a plugin
+ *
+ * Authors use the functions of context.h, wait.h, http.h, json.h and log.h, which call through this
+ * table; nobody needs to name it. New members come at the end only.
+ */
+#ifndef RT_HOST_H
+#define RT_HOST_H
+
+#include <rt/abi.h>
+#include <rt/error.h>
+
+struct rt_method;
+struct rt_lifecycle;
+struct rt_route_options;
+struct rt_run_options;
+struct rt_exit;
+struct rt_request;
+struct rt_response;
+struct rt_field;
+struct rt_json_value;
+typedef struct rt_task rt_task;
+typedef struct rt_cancel rt_cancel;
+typedef struct rt_mutex rt_mutex;
+typedef struct rt_semaphore rt_semaphore;
+typedef struct rt_channel rt_channel;
+typedef struct rt_json rt_json;
+
+/* A unit of work, or part of one: 0 or -RT_E…. */
+typedef int (*rt_work)(rt_ctx *ctx, void *argument);
+typedef int (*rt_handler)(rt_ctx *ctx, const struct rt_request *request,
+                          struct rt_response *response);
+
+/* One call of an instrumented method, on the caller's stack. */
+typedef struct rt_effect_frame {
+    uint32_t size;
+    uint32_t attempt;
+    const struct rt_method *method;
+    const rt_binding *binding;
+    uint64_t started; /* monotonic ns */
+    uint64_t scratch[4];
+} rt_effect_frame;
+
+struct rt_host {
+    uint32_t size;
+    uint16_t abi_major;
+    uint16_t abi_minor;
+
+    /* capability.h */
+    int (*unimplemented)(rt_ctx *ctx, const struct rt_method *method);
+    int (*effect_begin)(rt_ctx *ctx, rt_effect_frame *frame);
+    int (*effect_again)(rt_ctx *ctx, rt_effect_frame *frame, int *result);
+    int (*provide)(rt_registry *registry, const char *capability, uint32_t major,
+                   const void *table);
+
+    /* context.h */
+    int (*lifecycle)(rt_registry *registry, const struct rt_lifecycle *functions);
+    rt_ctx *(*registry_context)(rt_registry *registry);
+    void *(*alloc)(rt_ctx *ctx, uint64_t size);
+    char *(*format)(rt_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+    int (*fail)(rt_ctx *ctx, int code, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+    int (*fail_with)(rt_ctx *ctx, const rt_error *error);
+    const rt_error *(*last_error)(const rt_ctx *ctx);
+    rt_ctx *(*current)(void);
+    uint64_t (*deadline)(const rt_ctx *ctx);
+    int (*set_deadline)(rt_ctx *ctx, uint64_t deadline);
+    int (*cancelled)(const rt_ctx *ctx);
+    const char *(*correlation_id)(const rt_ctx *ctx);
+    int (*defer)(rt_ctx *ctx, void (*finalizer)(rt_ctx *ctx, void *argument), void *argument);
+    void (*die)(rt_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+    int (*run)(rt_ctx *ctx, const struct rt_run_options *options, rt_work work, void *argument);
+    void (*run_exit)(rt_ctx *ctx, const struct rt_run_options *options, rt_work work,
+                     void *argument, struct rt_exit *exit);
+    int (*run_async)(const struct rt_run_options *options, rt_work work, void *argument);
+    rt_task *(*spawn)(rt_ctx *ctx, rt_work work, void *argument);
+    int (*join)(rt_ctx *ctx, rt_task *task);
+    int (*service)(rt_ctx *ctx, const char *name, rt_work work, void *argument);
+    int (*post)(rt_instance *instance, rt_work work, void *argument);
+    rt_cancel *(*cancel_new)(void);
+    void (*cancel_fire)(rt_cancel *cancel);
+    void (*cancel_free)(rt_cancel *cancel);
+
+    /* wait.h */
+    uint64_t (*now)(void);
+    int (*wait_fd)(rt_ctx *ctx, int fd, uint32_t events, uint64_t deadline);
+    int (*sleep)(rt_ctx *ctx, uint64_t nanoseconds);
+    int (*blocking)(rt_ctx *ctx, int (*function)(void *argument), void *argument);
+    rt_mutex *(*mutex_new)(void);
+    void (*mutex_free)(rt_mutex *mutex);
+    int (*mutex_lock)(rt_ctx *ctx, rt_mutex *mutex);
+    void (*mutex_unlock)(rt_ctx *ctx, rt_mutex *mutex);
+    rt_semaphore *(*semaphore_new)(uint32_t count);
+    void (*semaphore_free)(rt_semaphore *semaphore);
+    int (*semaphore_acquire)(rt_ctx *ctx, rt_semaphore *semaphore);
+    void (*semaphore_release)(rt_semaphore *semaphore);
+    rt_channel *(*channel_new)(uint32_t capacity);
+    void (*channel_free)(rt_channel *channel);
+    int (*channel_send)(rt_ctx *ctx, rt_channel *channel, void *item);
+    int (*channel_receive)(rt_ctx *ctx, rt_channel *channel, void **item);
+    void (*channel_close)(rt_channel *channel);
+
+    /* log.h */
+    int (*log_enabled)(const rt_ctx *ctx, uint32_t level);
+    void (*log)(rt_ctx *ctx, uint32_t level, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+    void (*log_fields)(rt_ctx *ctx, uint32_t level, const struct rt_field *fields, uint64_t count,
+                       const char *message);
+
+    /* http.h */
+    int (*route)(rt_registry *registry, uint32_t method, const char *pattern, rt_handler handler,
+                 const struct rt_route_options *options);
+    rt_str (*request_header)(const struct rt_request *request, const char *name);
+    rt_str (*request_param)(const struct rt_request *request, const char *name);
+    int (*request_query)(rt_ctx *ctx, const struct rt_request *request, const char *name,
+                         rt_str *value);
+    int (*response_header)(rt_ctx *ctx, struct rt_response *response, const char *name,
+                           const char *value);
+    int (*respond)(rt_ctx *ctx, struct rt_response *response, uint32_t status,
+                   const char *content_type, const char *body, uint64_t length);
+
+    /* json.h */
+    rt_json *(*json_new)(rt_ctx *ctx);
+    void (*json_event)(rt_json *json, uint32_t event, const void *value, uint64_t length);
+    int (*json_text)(rt_json *json, rt_str *text);
+    int (*json_parse)(rt_ctx *ctx, const char *text, uint64_t length,
+                      const struct rt_json_value **value);
+};
+
+/* This plugin's view of it; RT_MODULE defines it, the host fills it in before registration. */
+extern const rt_host *rt_host_table __attribute__((visibility("hidden")));
+
+#endif

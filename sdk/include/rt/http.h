@@ -1,0 +1,117 @@
+/* rt/http.h — routes, requests and responses
+ *
+ * A handler runs in a fiber of its own and may wait. It answers by rt_respond… and returns 0, or
+ * returns -RT_E…, which becomes an application/problem+json answer (RFC 9457) with the status of
+ * the code (rt/error.h). Returning 0 without having answered is 204 No Content.
+ *
+ * Ownership: the request and all it points to live until the handler returns; a response's body and
+ * headers are copied before rt_respond returns.
+ * Sources: RFC 9110 (semantics), RFC 9112 (HTTP/1.1), RFC 9457 (problem details).
+ *
+ *     static int get_order(rt_ctx *ctx, const rt_request *request, rt_response *response)
+ *     {
+ *         rt_str id = rt_param(request, "id");                       // of /orders/{id}
+ *         if (!id.length)
+ *             return rt_fail(ctx, RT_ENOT_FOUND, "no such order");   // 404
+ *         return rt_respond(ctx, response, 200, "application/json", RT_STR("{}"));
+ *     }
+ */
+#ifndef RT_HTTP_H
+#define RT_HTTP_H
+
+#include <rt/abi.h>
+#include <rt/host.h>
+#include <rt/json.h>
+
+/* X(number, name): the methods of RFC 9110 and RFC 5789 that a route can have. A GET route answers
+ * HEAD too; OPTIONS is answered with Allow unless a route takes it. */
+#define RT_HTTP_METHODS(X) \
+    X(1, GET) X(2, HEAD) X(3, POST) X(4, PUT) X(5, DELETE) X(6, OPTIONS) X(7, PATCH)
+
+enum rt_http_method {
+#define RT_HTTP_METHOD_ENUM(number, name) RT_##name = (number),
+    RT_HTTP_METHODS(RT_HTTP_METHOD_ENUM)
+#undef RT_HTTP_METHOD_ENUM
+};
+
+typedef struct rt_header {
+    rt_str name; /* as received; compare without case */
+    rt_str value;
+} rt_header;
+
+typedef struct rt_request {
+    uint32_t size;
+    uint32_t method; /* rt_http_method */
+    rt_str path;     /* decoded, without query */
+    rt_str query;    /* raw, without `?` */
+    rt_str body;
+    const rt_header *headers;
+    uint64_t header_count;
+} rt_request;
+
+typedef struct rt_response rt_response;
+
+/* Options of a route; zero means the default. */
+typedef struct rt_route_options {
+    uint32_t size;
+    uint32_t reserved;
+    uint64_t max_body; /* bytes; 413 beyond; default `http.max_body` */
+    uint64_t timeout;  /* nanoseconds; 504 beyond; default `http.request_timeout` */
+} rt_route_options;
+
+/* In RT_REGISTER: rt_route(registry, RT_GET, "/orders/{id}", get_order, .timeout = RT_S(2)).
+ * A pattern is literal segments and `{name}` segments; literal wins over `{name}`. The same method
+ * and pattern twice is -RT_EALREADY_EXISTS. */
+#define rt_route(registry_, method_, pattern_, handler_, ...)    \
+    rt_host_table->route(registry_, method_, pattern_, handler_, \
+                         &(rt_route_options){.size = sizeof(rt_route_options), __VA_ARGS__})
+
+/* A header's value, or {NULL, 0}. Case does not matter; the first of several. */
+static inline rt_str rt_request_header(const rt_request *request, const char *name)
+{
+    return rt_host_table->request_header(request, name);
+}
+
+/* The decoded segment that `{name}` of the pattern matched, or {NULL, 0}. */
+static inline rt_str rt_param(const rt_request *request, const char *name)
+{
+    return rt_host_table->request_param(request, name);
+}
+
+/* The decoded value of a query parameter: 0, -RT_ENOT_FOUND, or -RT_EINVALID_ARGUMENT. */
+static inline int rt_query(rt_ctx *ctx, const rt_request *request, const char *name, rt_str *value)
+{
+    return rt_host_table->request_query(ctx, request, name, value);
+}
+
+/* Adds a header before rt_respond. -RT_EINVALID_ARGUMENT for a name that is no token, a value with
+ * control characters, or a header that the host itself sets (Content-Length, Connection, …). */
+static inline int rt_respond_header(rt_ctx *ctx, rt_response *response, const char *name,
+                                    const char *value)
+{
+    return rt_host_table->response_header(ctx, response, name, value);
+}
+
+/* Answers. Once: a second answer is -RT_EFAILED_PRECONDITION. status: 200 to 599. */
+static inline int rt_respond(rt_ctx *ctx, rt_response *response, uint32_t status,
+                             const char *content_type, rt_str body)
+{
+    return rt_host_table->respond(ctx, response, status, content_type, body.data, body.length);
+}
+
+/* Answers with what was written to `json`. */
+static inline int rt_respond_json(rt_ctx *ctx, rt_response *response, uint32_t status,
+                                  rt_json *json)
+{
+    rt_str text;
+    RT_TRY(rt_host_table->json_text(json, &text));
+    return rt_respond(ctx, response, status, "application/json", text);
+}
+
+/* Parses the request's body: -RT_EINVALID_ARGUMENT (400) if it is not valid JSON. */
+static inline int rt_body_json(rt_ctx *ctx, const rt_request *request, const rt_json_value **value)
+{
+    return rt_json_parse(ctx, request->body, value);
+}
+
+#endif

@@ -1,0 +1,44 @@
+/* rt/log.h — structured logs
+ *
+ * One call is one line on the process's log with time, level, module, correlation id, message and
+ * fields, pretty or JSON as `log.format` says. Texts are copied. Nothing here waits.
+ *
+ *     rt_log(ctx, RT_LOG_INFO, "order %s accepted", id);
+ *     rt_log_with(ctx, RT_LOG_WARN, "payment is late", {"order", id}, {"attempt", NULL, 3});
+ */
+#ifndef RT_LOG_H
+#define RT_LOG_H
+
+#include <rt/abi.h>
+#include <rt/host.h>
+
+enum rt_log_level {
+    RT_LOG_TRACE = 0,
+    RT_LOG_DEBUG = 1,
+    RT_LOG_INFO = 2,
+    RT_LOG_WARN = 3,
+    RT_LOG_ERROR = 4,
+    RT_LOG_FATAL = 5,
+};
+
+/* A field: text, or the integer when text is NULL. */
+typedef struct rt_field {
+    const char *name;
+    const char *text;
+    int64_t integer;
+} rt_field;
+
+#define rt_log(ctx_, level_, ...)                          \
+    do {                                                   \
+        if (rt_host_table->log_enabled(ctx_, level_))      \
+            rt_host_table->log(ctx_, level_, __VA_ARGS__); \
+    } while (0)
+
+#define rt_log_with(ctx_, level_, message_, ...)                                       \
+    do {                                                                               \
+        const rt_field rt_fields_[] = {__VA_ARGS__};                                   \
+        rt_host_table->log_fields(ctx_, level_, rt_fields_,                            \
+                                  sizeof rt_fields_ / sizeof rt_fields_[0], message_); \
+    } while (0)
+
+#endif

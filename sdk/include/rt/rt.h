@@ -1,0 +1,16 @@
+/* rt/rt.h — all of the SDK but the capabilities (rt/cap/…) */
+#ifndef RT_RT_H
+#define RT_RT_H
+
+#include <rt/abi.h>
+#include <rt/capability.h>
+#include <rt/context.h>
+#include <rt/error.h>
+#include <rt/host.h>
+#include <rt/http.h>
+#include <rt/json.h>
+#include <rt/log.h>
+#include <rt/module.h>
+#include <rt/wait.h>
+
+#endif

@@ -1,0 +1,191 @@
+"""Runs what scripts/test built and adds up what passed and failed.
+
+Every test program prints `N passed, N failed` as its last line; one that does not, that says it ran
+nothing, whose exit status contradicts the line, that outlives its time, or that leaves processes
+behind counts as a failure of its own.
+"""
+
+import argparse
+import concurrent.futures
+import glob
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+COUNT = re.compile(r"(\d+) passed, (\d+) failed")
+EXECUTED = re.compile(r"stat::number_of_executed_units:\s*([1-9]\d*)")
+SHOWN = 40000  # characters of a failed program's output
+SANITIZERS = {
+    "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=0:strict_string_checks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+}
+
+
+class Program:
+    """One process to run; `name` is what --only matches."""
+
+    def __init__(self, name, command, limit, folder=TOP, extra=None, counts=True, alone=False):
+        self.name, self.command, self.limit, self.folder = name, command, limit, folder
+        self.environment = {**os.environ, **SANITIZERS, **(extra or {})}
+        self.counts = counts  # prints a count; else the exit status decides
+        self.alone = alone  # sensitive to timing: nothing runs beside it
+
+
+def unit_programs(build):
+    text = subprocess.run(["meson", "introspect", "--tests", build], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
+    for test in json.loads(text):
+        suite = test["suite"][0].rpartition(":")[2] if test["suite"] else "unit"
+        yield Program(f"{suite}/{test['name']}", test["cmd"], test["timeout"],
+                      folder=test["workdir"] or TOP, extra=test["env"])
+
+
+def scenario_programs():
+    for path in sorted(glob.glob(f"{TOP}/tests/scenario/test_*.py")):
+        name = os.path.basename(path)[len("test_"):-len(".py")]
+        yield Program(f"scenario/{name}",
+                      [sys.executable, "-B", f"{TOP}/tests/scenario/run.py", path], 900, alone=True)
+
+
+def fuzz_programs(build, seconds):
+    for path in sorted(glob.glob(f"{build}/tests/fuzz/fuzz-*")):
+        if not os.path.isfile(path) or not os.access(path, os.X_OK):
+            continue
+        name = os.path.basename(path)[len("fuzz-"):]
+        found, seeds = f"{build}/corpus/{name}", f"{TOP}/tests/fuzz/corpus/{name}"
+        os.makedirs(found, exist_ok=True)
+        command = [path, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=4096",
+                   "-print_final_stats=1", f"-artifact_prefix={build}/crash-{name}-", found]
+        yield Program(f"fuzz/{name}", command + ([seeds] if os.path.isdir(seeds) else []),
+                      seconds + 120, counts=False)
+
+
+def left_behind(group):
+    """Processes of the group that are alive; a zombie is only waiting to be reaped."""
+    alive = []
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+        except OSError:
+            continue
+        state, _, process_group = text.rpartition(")")[2].split()[:3]
+        if int(process_group) == group and state not in "ZX":
+            alive.append(text.split(" ", 2)[0] + " " + text[text.find("("):text.rfind(")") + 1])
+    return alive
+
+
+def settle(group, grace=3.0):
+    """Waits for the group to be empty; kills and names what stays."""
+    end = time.monotonic() + grace
+    while (alive := left_behind(group)) and time.monotonic() < end:
+        time.sleep(0.02)
+    if alive:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    return alive
+
+
+def execute(program, log):
+    """Runs a program; returns its exit status or None when it ran out of time, and stragglers."""
+    with open(log, "wb") as output:
+        child = subprocess.Popen(program.command, cwd=program.folder, env=program.environment,
+                                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                 start_new_session=True)
+        try:
+            return child.wait(program.limit), settle(child.pid)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            return None, []
+
+
+def judge(program, status, stragglers, text):
+    """(passed, failed, remarks) of a program that ended."""
+    remarks = []
+    passed = failed = 0
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    count = COUNT.fullmatch(last)
+    if status is None:
+        remarks.append(f"did not end within {program.limit} s")
+    elif not program.counts:
+        passed = int(status == 0 and EXECUTED.search(text) is not None)
+        if not passed:
+            remarks.append(f"ended with status {status}")
+    elif not count:
+        remarks.append(f"ended with status {status} and printed no count")
+    else:
+        passed, failed = int(count[1]), int(count[2])
+        if not passed and not failed:
+            remarks.append("ran nothing")
+        elif status and not failed:
+            remarks.append(f"ended with status {status} though it counts no failure")
+        elif not status and failed:
+            remarks.append("ended with status 0 though it counts failures")
+    if stragglers:
+        remarks.append(f"left processes behind: {', '.join(stragglers)}")
+    return passed, failed + len(remarks), remarks
+
+
+def run(program, logs):
+    log = f"{logs}/{program.name.replace('/', '-')}.log"
+    started = time.monotonic()
+    try:
+        status, stragglers = execute(program, log)
+    except OSError as error:
+        return program, 0, 1, [f"could not be started: {error}"], "", 0.0
+    with open(log, encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    passed, failed, remarks = judge(program, status, stragglers, text)
+    return program, passed, failed, remarks, text, time.monotonic() - started
+
+
+def report(outcome):
+    program, passed, failed, remarks, text, seconds = outcome
+    if failed:
+        print(text[-SHOWN:].rstrip())
+    for remark in remarks:
+        print(f"{program.name}: {remark}")
+    print(f"{'FAILED' if failed else 'ok':<7}{program.name:<32}{passed:>5} passed {failed:>3} failed"
+          f"{seconds:>8.1f} s", flush=True)
+    return passed, failed
+
+
+def run_all(programs, logs):
+    together = [program for program in programs if not program.alone]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for outcome in pool.map(lambda program: run(program, logs), together):
+            yield report(outcome)
+    for program in programs:
+        if program.alone:
+            yield report(run(program, logs))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fuzz-build", required=True, help="the build folder of the fuzz targets")
+    parser.add_argument("--logs", required=True, help="where each program's output is kept")
+    parser.add_argument("--only", default="", metavar="PATTERN", help="names that match")
+    parser.add_argument("--fuzz-seconds", type=int, default=5, help="for each target")
+    arguments = parser.parse_args()
+    os.makedirs(arguments.logs, exist_ok=True)
+    programs = [*unit_programs(os.environ["RT_BUILD"]),
+                *fuzz_programs(arguments.fuzz_build, arguments.fuzz_seconds), *scenario_programs()]
+    chosen = [program for program in programs if re.search(arguments.only, program.name)]
+    counts = list(run_all(chosen, arguments.logs))
+    passed, failed = (sum(column) for column in zip(*counts)) if counts else (0, 0)
+    if not counts:
+        print(f"no test program matches `{arguments.only}`", file=sys.stderr)
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return 0 if passed and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
