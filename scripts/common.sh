@@ -50,9 +50,15 @@ install_anew() {
 
 # The release that `run` starts and that `test` and `bench` look at.
 build_release() {
-    configure "$release" "--prefix=$release_prefix" --libdir=lib &&
+    configure "$release" "--prefix=$release_prefix" --libdir=lib -Dwerror=true &&
         compile "$release" &&
         install_anew "$release" "$release_prefix"
+}
+
+# What threads share is in fiber/: its tests once more, by ThreadSanitizer, which excludes the others.
+build_threads() {
+    configure "$build/threads" -Dtests=true -Dwerror=true -Db_sanitize=thread -Doptimization=1 &&
+        compile "$build/threads" fiber-tests
 }
 
 # Fuzz targets and all they are linked with, by clang, instrumented.

@@ -23,6 +23,7 @@ SHOWN = 40000  # characters of a failed program's output
 SANITIZERS = {
     "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=0:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    "TSAN_OPTIONS": "halt_on_error=1",
 }
 
 
@@ -43,6 +44,11 @@ def unit_programs(build):
         suite = test["suite"][0].rpartition(":")[2] if test["suite"] else "unit"
         yield Program(f"{suite}/{test['name']}", test["cmd"], test["timeout"],
                       folder=test["workdir"] or TOP, extra=test["env"])
+
+
+def thread_programs(build):
+    for path in sorted(glob.glob(f"{build}/tests/unit/unit-fiber-*test")):
+        yield Program(f"threads/{os.path.basename(path)[len('unit-'):-len('-test')]}", [path], 120)
 
 
 def scenario_programs():
@@ -170,13 +176,15 @@ def run_all(programs, logs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads-build", required=True,
+                        help="the build folder with ThreadSanitizer")
     parser.add_argument("--fuzz-build", required=True, help="the build folder of the fuzz targets")
     parser.add_argument("--logs", required=True, help="where each program's output is kept")
     parser.add_argument("--only", default="", metavar="PATTERN", help="names that match")
     parser.add_argument("--fuzz-seconds", type=int, default=5, help="for each target")
     arguments = parser.parse_args()
     os.makedirs(arguments.logs, exist_ok=True)
-    programs = [*unit_programs(os.environ["RT_BUILD"]),
+    programs = [*unit_programs(os.environ["RT_BUILD"]), *thread_programs(arguments.threads_build),
                 *fuzz_programs(arguments.fuzz_build, arguments.fuzz_seconds), *scenario_programs()]
     chosen = [program for program in programs if re.search(arguments.only, program.name)]
     counts = list(run_all(chosen, arguments.logs))

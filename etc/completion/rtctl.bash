@@ -1,61 +1,73 @@
 # bash completion for rtctl(1)
 
-_rtctl()
+# Completes the current word with those words given that it begins.
+_rtctl_words()
 {
-    local current previous words cword
-    current=${COMP_WORDS[COMP_CWORD]}
-    previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local subcommand=${COMP_WORDS[1]}
-    local common="--config --environment --set --env-file --no-secrets --help"
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "${COMP_WORDS[COMP_CWORD]}")
+}
 
-    compopt +o nospace 2>/dev/null
-    if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W \
-            "validate plan graph config modules inspect explain new version --help --version" -- "$current")
-        return
-    fi
-    case $previous in
-    --config | --env-file)
-        compopt -o filenames 2>/dev/null
-        mapfile -t COMPREPLY < <(compgen -f -- "$current")
-        return
-        ;;
-    --environment)
-        mapfile -t COMPREPLY < <(compgen -W "development test staging production" -- "$current")
-        return
-        ;;
-    --format)
-        mapfile -t COMPREPLY < <(compgen -W "text dot mermaid" -- "$current")
-        return
-        ;;
+_rtctl_files()
+{
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+}
+
+# What rtctl lists, as it would be called here; nothing if it fails.
+_rtctl_names()
+{
+    "${COMP_WORDS[0]}" "$@" 2>/dev/null | awk '{ print $1 }'
+}
+
+_rtctl_plugins()
+{
+    local current=${COMP_WORDS[COMP_CWORD]}
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -W "$(_rtctl_names modules)" -- "$current"
+        compgen -f -X '!*.so' -- "$current"
+        compgen -d -- "$current")
+}
+
+# The value of the option before the current word; false if that takes none.
+_rtctl_value()
+{
+    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    --config | --env-file) _rtctl_files ;;
+    --environment) _rtctl_words "development test staging production" ;;
+    --format) _rtctl_words "text dot mermaid" ;;
     --set)
         compopt -o nospace 2>/dev/null
-        local paths
-        paths=$("${COMP_WORDS[0]}" config 2>/dev/null | sed -n 's/^\([a-z][a-z0-9_.-]*\) = .*/\1=/p')
-        mapfile -t COMPREPLY < <(compgen -W "$paths" -- "$current")
+        _rtctl_words "$(_rtctl_names config | sed 's/$/=/')"
+        ;;
+    *) return 1 ;;
+    esac
+}
+
+_rtctl()
+{
+    local subcommands="validate plan graph config modules inspect explain new version help"
+    local common="--config --environment --set --env-file --no-secrets --help"
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        _rtctl_words "$subcommands --help --version"
         return
-        ;;
-    esac
-    case $subcommand in
-    validate) words="--load --strict --json $common" ;;
-    config) words="--json $common" ;;
-    graph) words="--format $common" ;;
-    plan | modules) words=$common ;;
+    fi
+    _rtctl_value && return
+    case ${COMP_WORDS[1]} in
+    validate) _rtctl_words "--load --strict --json $common" ;;
+    config) _rtctl_words "--json $common" ;;
+    graph) _rtctl_words "--format $common" ;;
+    plan | modules) _rtctl_words "$common" ;;
     inspect)
-        if [[ $current != -* ]]; then
-            compopt -o filenames 2>/dev/null
-            words=$("${COMP_WORDS[0]}" modules 2>/dev/null | awk '{print $1}')
-            mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current"; compgen -f -X '!*.so' -- "$current"
-                compgen -d -- "$current")
-            return
+        if [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then
+            _rtctl_words "$common"
+        else
+            _rtctl_plugins
         fi
-        words=$common
         ;;
-    explain) words=$("${COMP_WORDS[0]}" explain 2>/dev/null | awk '{print $1}') ;;
-    new) words=$([ "$COMP_CWORD" -eq 2 ] && echo plugin) ;;
-    *) words="" ;;
+    explain) _rtctl_words "$(_rtctl_names explain) --help" ;;
+    new) _rtctl_words "$([ "$COMP_CWORD" -eq 2 ] && echo plugin) --help" ;;
+    version) _rtctl_words "--help" ;;
+    help) _rtctl_words "$subcommands" ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 
 complete -F _rtctl rtctl

@@ -121,6 +121,21 @@ void rt_buffer_json(rt_buffer *buffer, const char *text, size_t length)
     }
 }
 
+void rt_buffer_visible(rt_buffer *buffer, const char *text)
+{
+    for (size_t size, left = strlen(text); left; text += size, left -= size) {
+        unsigned char c = (unsigned char)text[0];
+        size = rt_utf8_sequence(text, left);
+        if (size == 0)
+            rt_buffer_text(buffer, "\xef\xbf\xbd");
+        else if (c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)text[1] < 0xa0))
+            rt_buffer_char(buffer, c == '\t' ? ' ' : '?');
+        else
+            rt_buffer_add(buffer, text, size);
+        size += size == 0;
+    }
+}
+
 static int read_all(rt_buffer *buffer, int fd, size_t limit)
 {
     for (;;) {

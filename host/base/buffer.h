@@ -24,6 +24,10 @@ void rt_buffer_vformat(rt_buffer *buffer, const char *format, va_list arguments)
  * by U+FFFD. */
 void rt_buffer_json(rt_buffer *buffer, const char *text, size_t length);
 
+/* For people: control characters become `?` (a tab a space), so that no text moves the cursor or
+ * the carets below it; invalid UTF-8 becomes U+FFFD. */
+void rt_buffer_visible(rt_buffer *buffer, const char *text);
+
 /* Length of the well-formed UTF-8 sequence at `bytes` (RFC 3629), 0 if it is none. */
 size_t rt_utf8_sequence(const char *bytes, size_t length);
 

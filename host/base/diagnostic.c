@@ -104,34 +104,45 @@ static const char *paint(rt_severity severity, bool colour)
     return colour ? colours[severity] : "";
 }
 
-/* Control characters of a source line would move the carets or the terminal: they print as `?`. */
-static void print_source(rt_buffer *out, const char *source)
-{
-    for (const char *c = source; *c; c++)
-        rt_buffer_char(out, *c == '\t' ? ' ' : (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c);
-    rt_buffer_char(out, '\n');
-}
-
 static void print_excerpt(rt_buffer *out, const rt_diagnostic *diagnostic, int margin, bool colour)
 {
     const rt_place *place = &diagnostic->place;
     const char *off = colour ? "\033[0m" : "";
     rt_buffer_format(out, "%*s |\n%*u | ", margin, "", margin, place->line);
-    print_source(out, place->source);
+    rt_buffer_visible(out, place->source);
+    rt_buffer_char(out, '\n');
     rt_buffer_format(out, "%*s | %*s%s", margin, "", (int)place->column - 1, "",
                      paint(diagnostic->severity, colour));
     for (uint32_t i = 0; i < (place->length ? place->length : 1); i++)
         rt_buffer_char(out, '^');
     if (diagnostic->label)
-        rt_buffer_format(out, " %s", diagnostic->label);
+        rt_buffer_char(out, ' ');
+    if (diagnostic->label)
+        rt_buffer_visible(out, diagnostic->label);
     rt_buffer_format(out, "%s\n", off);
+}
+
+static void print_remark(rt_buffer *out, const char *word, const char *remark, int margin)
+{
+    rt_buffer_format(out, "%*s = %s: ", margin, "", word);
+    rt_buffer_visible(out, remark);
+    rt_buffer_char(out, '\n');
 }
 
 static void print_remarks(rt_buffer *out, const char *word, const char **remarks,
                           size_t remark_count, int margin)
 {
     for (size_t i = 0; i < remark_count; i++)
-        rt_buffer_format(out, "%*s = %s: %s\n", margin, "", word, remarks[i]);
+        print_remark(out, word, remarks[i], margin);
+}
+
+static void print_place(rt_buffer *out, const rt_place *place, int margin)
+{
+    rt_buffer_format(out, "%*s--> ", margin, "");
+    rt_buffer_visible(out, place->file);
+    if (place->line)
+        rt_buffer_format(out, ":%u:%u", place->line, place->column);
+    rt_buffer_char(out, '\n');
 }
 
 void rt_diagnostic_print(rt_buffer *out, const rt_diagnostic *diagnostic, bool colour)
@@ -139,19 +150,18 @@ void rt_diagnostic_print(rt_buffer *out, const rt_diagnostic *diagnostic, bool c
     const rt_place *place = &diagnostic->place;
     int margin = place->line ? snprintf(NULL, 0, "%u", place->line) : 1;
     bool excerpt = place->line && place->source;
-    rt_buffer_format(out, "%s%s[%s]%s: %s%s%s\n", paint(diagnostic->severity, colour),
+    rt_buffer_format(out, "%s%s[%s]%s: %s", paint(diagnostic->severity, colour),
                      rt_severity_name(diagnostic->severity),
                      rt_diagnostic_table[diagnostic->id].number, colour ? "\033[0m" : "",
-                     colour ? "\033[1m" : "", diagnostic->message, colour ? "\033[0m" : "");
-    if (place->file && place->line)
-        rt_buffer_format(out, "%*s--> %s:%u:%u\n", margin, "", place->file, place->line,
-                         place->column);
-    else if (place->file)
-        rt_buffer_format(out, "%*s--> %s\n", margin, "", place->file);
+                     colour ? "\033[1m" : "");
+    rt_buffer_visible(out, diagnostic->message);
+    rt_buffer_text(out, colour ? "\033[0m\n" : "\n");
+    if (place->file)
+        print_place(out, place, margin);
     if (excerpt)
         print_excerpt(out, diagnostic, margin, colour);
     else if (diagnostic->label)
-        rt_buffer_format(out, "%*s = note: %s\n", margin, "", diagnostic->label);
+        print_remark(out, "note", diagnostic->label, margin);
     print_remarks(out, "note", diagnostic->notes, diagnostic->note_count, margin);
     print_remarks(out, "help", diagnostic->helps, diagnostic->help_count, margin);
 }

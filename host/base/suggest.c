@@ -1,5 +1,6 @@
 #include "base/suggest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define LONGEST 64
@@ -40,7 +41,13 @@ void rt_suggest_begin(rt_suggestion *suggestion, const char *word)
 void rt_suggest(rt_suggestion *suggestion, const char *candidate)
 {
     size_t distance = edit_distance(suggestion->word, candidate);
-    if (distance >= suggestion->distance && distance != 0)
+    size_t length = strlen(suggestion->word);
+    if (length >= 3 && distance && strncmp(candidate, suggestion->word, length) == 0)
+        distance = 1; /* cut short, as `prod` is */
+    bool nearer = distance == 0 || distance < suggestion->distance;
+    bool first = suggestion->nearest && distance == suggestion->distance &&
+                 strcmp(candidate, suggestion->nearest) < 0;
+    if (!nearer && !first)
         return;
     suggestion->distance = distance;
     suggestion->nearest = candidate;

@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/* Keeps the nearest of the words it is shown; NULL until one is near enough to be a typing slip. */
+/* Keeps the nearest of the words it is shown, of equally near ones the first by name; NULL until
+ * one is near enough to be a typing slip. */
 typedef struct rt_suggestion {
     const char *word;
     const char *nearest;

@@ -1,5 +1,6 @@
 #include "compose/arguments.h"
 
+#include "base/reason.h"
 #include "base/suggest.h"
 
 #include <limits.h>
@@ -92,8 +93,7 @@ static void store(const struct parse *parse, const rt_option_argument *option, c
 static bool parse_option(const struct parse *parse, int argc, char *const *argv, int *at)
 {
     const char *word = argv[*at], *equals = strchr(word, '=');
-    const char *name =
-        equals ? rt_arena_copy_n(parse->arena, word, (size_t)(equals - word)) : word;
+    const char *name = equals ? rt_arena_copy_n(parse->arena, word, (size_t)(equals - word)) : word;
     const rt_option_argument *option = find_option(parse, name);
     if (!option)
         return complain_unknown(parse, name);
@@ -176,7 +176,7 @@ static bool take_environment(const struct parse *parse)
         fine = error == 0;
         if (error)
             fprintf(stderr, "%s: cannot read `%s`: %s\n", arguments->program, arguments->env_file,
-                    strerror(-error));
+                    rt_reason(-error));
         else if (file.data)
             fine = add_lines(parse, &variables, &count, file.data);
     }
@@ -186,6 +186,18 @@ static bool take_environment(const struct parse *parse)
     rt_push(parse->arena, variables, count) = NULL;
     arguments->request.variables = variables;
     return fine;
+}
+
+/* `--set PATH VALUE` would have us quote VALUE as an unexpected word, and it may be a secret. */
+static bool has_set_without_value(const struct parse *parse)
+{
+    const rt_arguments *arguments = parse->arguments;
+    if (!arguments->words.count)
+        return false;
+    for (size_t i = 0; i < arguments->sets.count; i++)
+        if (!strchr(arguments->sets.items[i], '='))
+            return !complain(parse, "--set", "needs PATH=VALUE in one word");
+    return false;
 }
 
 bool rt_arguments_parse(rt_arguments *arguments, rt_arena *arena, int argc, char *const *argv)
@@ -201,6 +213,8 @@ bool rt_arguments_parse(rt_arguments *arguments, rt_arena *arena, int argc, char
         else if (!parse_option(&parse, argc, argv, &i))
             return false;
     }
+    if (has_set_without_value(&parse))
+        return false;
     rt_compose_request *request = &arguments->request;
     request->config_files = arguments->configs.items;
     request->config_count = arguments->configs.count;
@@ -217,6 +231,8 @@ void rt_arguments_help(FILE *out, const rt_arguments *arguments)
     for (size_t i = 0; (option = option_at(&parse, i)); i++)
         fprintf(out, "  %s %-*s %s\n", option->name, 23 - (int)strlen(option->name),
                 option->value ? option->value : "", option->help);
+    if (arguments->for_checking) /* rtd has an option of its own for it */
+        fprintf(out, "  %-25s print this and exit\n", "--help");
 }
 
 const char *rt_installed_path(rt_arena *arena, const char *path)

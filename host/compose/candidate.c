@@ -136,8 +136,7 @@ void rt_candidates_make(rt_composer *composer, bool report)
         composer->candidates[i]->index = (uint32_t)i;
 }
 
-/* --- options
- * --------------------------------------------------------------------------------------- */
+/* --- options --------------------------------------------------------------------------------- */
 
 static void judge_common(rt_composer *composer, rt_candidate *candidate)
 {
@@ -196,7 +195,9 @@ void rt_candidate_options(rt_composer *composer, rt_candidate *candidate)
         .common = rt_module_options,
         .common_count = rt_module_option_count,
         .place = candidate->group ? NULL : PLACE_OF(candidate)};
+    composer->judging_disabled = !candidate->enabled;
     rt_group_judge(composer, &check, candidate->group, values);
+    composer->judging_disabled = false;
     candidate->options = rt_arena_alloc(composer->arena, (count + 1) * sizeof(rt_plan_option));
     for (size_t i = 0; i < count; i++)
         candidate->options[i] = (rt_plan_option){.name = manifest->options[i].name,
@@ -222,8 +223,7 @@ void rt_candidates_configure(rt_composer *composer)
     }
 }
 
-/* --- questions
- * --------------------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------- */
 
 bool rt_candidate_provides(const rt_candidate *candidate, const char *capability, uint32_t major,
                            const rt_provides **provides)

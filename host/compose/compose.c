@@ -95,8 +95,7 @@ static void check_links(rt_composer *composer)
     rt_library_cache_close(cache);
 }
 
-/* --- the plan
- * -------------------------------------------------------------------------------------------- */
+/* --- the plan -------------------------------------------------------------------------------- */
 
 static void plan_provides(rt_composer *composer, const rt_candidate *candidate,
                           rt_plan_instance *instance)
@@ -213,6 +212,7 @@ rt_composition *rt_compose(rt_arena *arena, const rt_compose_request *request)
     rt_composer composer = {
         .arena = arena, .diagnostics = &result->diagnostics, .request = request, .result = result};
     compose(&composer);
+    rt_secret_redact(&composer);
     rt_diagnostics_sort(&result->diagnostics);
     return result;
 }

@@ -101,8 +101,7 @@ rt_node *rt_config_parse_value(rt_arena *arena, rt_diagnostics *diagnostics, con
     return node;
 }
 
-/* --- nodes ---------------------------------------------------------------------------------------
- */
+/* --- nodes ----------------------------------------------------------------------------------- */
 
 rt_node *rt_node_member(const rt_node *group, const char *name)
 {

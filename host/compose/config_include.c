@@ -1,43 +1,28 @@
 /* Files: the main one, what it includes, and the one flat text that libconfig reads. */
 #include "compose/config_lex.h"
 
+#include "base/reason.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *reason(int error)
-{
-    static const struct {
-        int error;
-        const char *text;
-    } reasons[] = {
-        {ENOENT, "no such file"},
-        {ENOTDIR, "no such file"},
-        {EISDIR, "it is a directory"},
-        {EINVAL, "it is not a regular file"},
-        {ENXIO, "it is not a regular file"},
-        {EACCES, "permission denied"},
-        {EPERM, "permission denied"},
-        {ELOOP, "too many symbolic links"},
-        {ENAMETOOLONG, "the name is too long"},
-    };
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-        if (reasons[i].error == error)
-            return reasons[i].text;
-    return strerror(error);
-}
+static const char help_size[] =
+    "keep long data in a file of its own and give its path in a setting";
 
 static void report_unreadable(rt_reader *reader, const rt_place *place, const char *path, int error)
 {
     if (error == EFBIG) {
         rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_TOO_LARGE, place,
                                             rt_arena_format(reader->arena, "`%s`", path), "1 MiB");
-        rt_help(problem, "keep long data in a file of its own and give its path in a setting");
+        rt_help(problem, "%s", help_size);
         return;
     }
-    rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_UNREADABLE, place, path, reason(error));
-    if (place->line && error == ENOENT && path[0] != '/')
+    rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_UNREADABLE, place, path, rt_reason(error));
+    if (place->line && error == ENOENT)
         rt_help(problem, "included files are looked for in the folder of `%s`", reader->path);
+    else if (place->line && error == EISDIR)
+        rt_help(problem, "include the files in it, each by its name");
 }
 
 static bool report_no_text(rt_reader *reader, rt_source *source, const char *nul)
@@ -150,8 +135,7 @@ bool rt_reader_open(rt_reader *reader, const char *path)
     return source && push(reader, source);
 }
 
-/* --- @include ------------------------------------------------------------------------------------
- */
+/* --- @include -------------------------------------------------------------------------------- */
 
 static bool is_open_already(const rt_reader *reader, const char *path)
 {
@@ -181,15 +165,19 @@ static bool within_limits(rt_reader *reader, const rt_place *place, const char *
         return false;
     }
     if (reader->source->depth == RT_CONFIG_INCLUDE_DEPTH) {
-        RT_PROBLEM(reader, CONFIG_INCLUDE_LOOP, place, path,
-                   rt_arena_format(reader->arena, "is included more than %d deep",
-                                   RT_CONFIG_INCLUDE_DEPTH));
+        rt_diagnostic *problem =
+            RT_PROBLEM(reader, CONFIG_INCLUDE_LOOP, place, path,
+                       rt_arena_format(reader->arena, "is included more than %d deep",
+                                       RT_CONFIG_INCLUDE_DEPTH));
+        rt_help(problem, "include it from `%s` itself", reader->path);
         return false;
     }
     if (reader->includes == RT_CONFIG_INCLUDE_LIMIT) {
         RT_PROBLEM(reader, CONFIG_INCLUDE_LOOP, place, path,
-                   rt_arena_format(reader->arena, "comes after %d other includes",
+                   rt_arena_format(reader->arena,
+                                   "comes after %d other includes, the most there may be",
                                    RT_CONFIG_INCLUDE_LIMIT));
+        rt_reader_give_up(reader);
         return false;
     }
     reader->includes++;
@@ -200,25 +188,26 @@ static bool within_size(rt_reader *reader, const rt_place *place)
 {
     if (reader->size <= RT_CONFIG_TREE_LIMIT)
         return true;
-    RT_PROBLEM(reader, CONFIG_TOO_LARGE, place,
-               rt_arena_format(reader->arena, "`%s` with all it includes", reader->path), "2 MiB");
-    reader->is_full = true;
+    const char *what = rt_arena_format(reader->arena, "`%s` with all it includes", reader->path);
+    rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_TOO_LARGE, place, what, "2 MiB");
+    rt_help(problem, "%s", help_size);
+    rt_reader_give_up(reader);
     return false;
 }
 
-static void open_include(rt_reader *reader, const rt_place *place, const char *name)
+static bool open_include(rt_reader *reader, const rt_place *place, const char *name)
 {
     const char *path =
         rt_arena_format(reader->arena, "%s%s", name[0] == '/' ? "" : reader->folder, name);
     if (!within_limits(reader, place, path))
-        return;
+        return false;
     rt_source *source = read_source(reader, place, path);
     if (!source || !within_size(reader, place))
-        return;
+        return false;
     source->includer = reader->source;
     source->included_at = *place;
     source->depth = reader->source->depth + 1;
-    push(reader, source);
+    return push(reader, source);
 }
 
 static void report_terminator(rt_reader *reader)
@@ -255,10 +244,10 @@ static bool is_allowed_here(rt_reader *reader, const rt_place *directive, bool a
             RT_PROBLEM(reader, CONFIG_INCLUDE, directive, "must stand at the start of a line");
         rt_help(problem, "put it on a line of its own");
     }
-    return at_start && !reader->is_full;
+    return at_start;
 }
 
-void rt_reader_include(rt_reader *reader)
+bool rt_reader_include(rt_reader *reader)
 {
     rt_source *source = reader->source;
     uint32_t column = source->column;
@@ -267,11 +256,11 @@ void rt_reader_include(rt_reader *reader)
     rt_source_skip(source, sizeof "@include" - 1);
     rt_place directive = rt_source_since(reader, source, column), place = directive;
     const char *name = rt_lex_file_name(reader, &place);
-    if (name && is_allowed_here(reader, &directive, at_start)) {
-        report_terminator(reader);
-        source->flat_from = source->next;
-        open_include(reader, &place, name);
-    }
+    if (!name || !is_allowed_here(reader, &directive, at_start))
+        return false;
+    report_terminator(reader);
+    source->flat_from = source->next;
+    return open_include(reader, &place, name);
 }
 
 void rt_reader_flatten(rt_reader *reader, rt_source *source)

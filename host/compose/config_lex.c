@@ -38,7 +38,7 @@ static void skip_block_comment(rt_reader *reader)
 
 static void skip_comment(rt_reader *reader)
 {
-    if (rt_source_look(reader->source, 1) == '*')
+    if (rt_source_look(reader->source, 0) == '/' && rt_source_look(reader->source, 1) == '*')
         skip_block_comment(reader);
     else
         skip_line_comment(reader);
@@ -58,8 +58,9 @@ static bool at_include(const rt_source *source)
            !continues_name(rt_source_look(source, length));
 }
 
-/* Blanks, comments and includes, up to what a token starts with. */
-static void skip_to_token(rt_reader *reader)
+/* Blanks, comments and includes, up to what a token starts with; false for an include that failed,
+ * which stands for a token that is bad. */
+static bool skip_to_token(rt_reader *reader)
 {
     while (!rt_reader_gave_up(reader)) {
         rt_source *source = reader->source;
@@ -70,15 +71,15 @@ static void skip_to_token(rt_reader *reader)
             rt_reader_take(reader);
         else if (at_comment(source))
             skip_comment(reader);
-        else if (next == '@' && at_include(source))
-            rt_reader_include(reader);
-        else
-            return;
+        else if (next != '@' || !at_include(source))
+            break;
+        else if (!rt_reader_include(reader))
+            return false;
     }
+    return true;
 }
 
-/* --- words ---------------------------------------------------------------------------------------
- */
+/* --- words ----------------------------------------------------------------------------------- */
 
 static bool continues_word(const rt_source *source, const char *stops)
 {
@@ -148,17 +149,43 @@ void rt_lex_extend(rt_reader *reader, rt_token *token)
     token->place.length += source->column - column;
 }
 
+/* Where the comment at `at` ends, if there is one. */
+static const char *behind_comment(const char *at, const char *end)
+{
+    bool block = end - at > 1 && at[0] == '/' && at[1] == '*';
+    bool line = *at == '#' || (end - at > 1 && at[0] == '/' && at[1] == '/');
+    const char *close = block  ? memmem(at + 2, (size_t)(end - at) - 2, "*/", 2)
+                        : line ? memchr(at, '\n', (size_t)(end - at))
+                               : at;
+    return !close ? end : block ? close + 2 : close;
+}
+
 bool rt_lex_assigns(const rt_token *token)
 {
     const rt_source *source = token->source;
     const char *at = token->raw + token->raw_length, *end = source->text + source->length;
-    while (at < end && (*at == ' ' || *at == '\t'))
-        at++;
+    for (const char *from = NULL; at < end && at != from;) {
+        from = at;
+        while (at < end && strchr(" \t\r\n", *at))
+            at++;
+        if (at < end)
+            at = behind_comment(at, end);
+    }
     return at < end && (*at == '=' || *at == ':');
 }
 
-/* --- tokens --------------------------------------------------------------------------------------
- */
+/* --- tokens ---------------------------------------------------------------------------------- */
+
+static void report_comment_end(rt_reader *reader, rt_token *token)
+{
+    rt_source *source = reader->source;
+    rt_source_skip(source, 2);
+    rt_place place = rt_source_since(reader, source, source->column - 2);
+    rt_diagnostic *problem =
+        RT_PROBLEM(reader, CONFIG_BRACKET_STRAY, &place, "*/", "closes no comment");
+    rt_help(problem, "comments do not nest: the first `*/` closes one");
+    token->kind = RT_TOKEN_BAD;
+}
 
 static rt_token_kind mark_kind(int c)
 {
@@ -179,6 +206,8 @@ static void lex_any(rt_reader *reader, rt_token *token, int first)
         rt_source_skip(source, 1);
     else if (first == '"')
         rt_lex_string(reader, token);
+    else if (first == '*' && rt_source_look(source, 1) == '/')
+        report_comment_end(reader, token);
     else if (first < 0x80 && (isalpha(first) || first == '*'))
         lex_name(reader, token);
     else if (rt_source_is_fair(source))
@@ -187,19 +216,11 @@ static void lex_any(rt_reader *reader, rt_token *token, int first)
         rt_reader_take(reader);
 }
 
-void rt_lex(rt_reader *reader, rt_token *token)
+static void lex_token(rt_reader *reader, rt_token *token)
 {
-    skip_to_token(reader);
     rt_source *source = reader->source;
     int first = rt_source_look(source, 0);
-    *token = (rt_token){.kind = RT_TOKEN_END, .source = source};
-    if (rt_reader_gave_up(reader))
-        source->next = source->length;
     uint32_t column = source->column;
-    if (first < 0 || rt_reader_gave_up(reader)) {
-        token->place = rt_source_since(reader, source, column);
-        return;
-    }
     token->raw = source->text + source->next;
     token->starts_line = source->token_line != source->line;
     lex_any(reader, token, first);
@@ -209,4 +230,18 @@ void rt_lex(rt_reader *reader, rt_token *token)
     bool numeric = isdigit(first) || first == '+' || first == '-' || first == '.';
     if (token->kind == RT_TOKEN_WORD && numeric)
         rt_lex_number(reader, token);
+}
+
+void rt_lex(rt_reader *reader, rt_token *token)
+{
+    bool good = skip_to_token(reader);
+    rt_source *source = reader->source;
+    if (rt_reader_gave_up(reader))
+        source->next = source->length;
+    good |= rt_reader_gave_up(reader);
+    *token = (rt_token){.kind = good ? RT_TOKEN_END : RT_TOKEN_BAD, .source = source};
+    if (good && source->next < source->length)
+        lex_token(reader, token);
+    else
+        token->place = rt_source_since(reader, source, source->column);
 }

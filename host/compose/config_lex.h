@@ -59,6 +59,7 @@ typedef struct rt_reader {
     const char *path, *folder; /* of the main file; the folder ends in `/` or is empty */
     const char *label;         /* of a lone value: the origin of all nodes; NULL: file and line */
     bool is_full;              /* nothing more is included */
+    bool is_secret;            /* what is read now is the value of what sounds like a secret */
     uint32_t includes;
     size_t size; /* of all sources */
     rt_buffer flat;
@@ -90,6 +91,7 @@ typedef struct rt_token {
     size_t raw_length;
     bool starts_line; /* only blanks before it */
     bool is_long;
+    bool is_open; /* a string without its closing quote */
     union {
         int64_t integer;
         double real;
@@ -97,7 +99,7 @@ typedef struct rt_token {
     } value;
 } rt_token;
 
-/* --- config_source.c: characters, places, problems --- */
+/* --- config_source.c: characters, places, problems ------------------------------------------- */
 
 /* The byte `ahead` of the next one, or -1 behind the end. */
 static inline int rt_source_look(const rt_source *source, size_t ahead)
@@ -128,28 +130,32 @@ const char *rt_source_origin(rt_reader *reader, rt_source *source, uint32_t line
 
 /* A copy that fits a message: shortened, without control characters or invalid UTF-8. */
 const char *rt_excerpt(rt_reader *reader, const char *text, size_t length);
+/* The same of a value; one that may be a secret is not shown. */
+const char *rt_excerpt_value(rt_reader *reader, const char *text, size_t length);
 
 #define RT_PROBLEM(reader, name, place, ...) \
     rt_reader_reported(reader, RT_DIAGNOSE((reader)->diagnostics, name, place, ##__VA_ARGS__))
 /* Notes where the file was included; counts, and shuts the reader up when there are too many. */
 rt_diagnostic *rt_reader_reported(rt_reader *reader, rt_diagnostic *diagnostic);
+/* Reads no further: every token from here on is an end, and nothing more is reported. */
+void rt_reader_give_up(rt_reader *reader);
 bool rt_reader_gave_up(const rt_reader *reader);
 /* A bracket that is never closed is noticed late; people read a file from its start. */
 void rt_reader_sort_problems(rt_reader *reader);
 
-/* --- config_include.c: files --- */
+/* --- config_include.c: files ----------------------------------------------------------------- */
 
 /* Opens the main file, or takes the text for it; false after a problem was reported. */
 bool rt_reader_open(rt_reader *reader, const char *path);
 bool rt_reader_open_text(rt_reader *reader, const char *path, const char *text, size_t length);
-/* At `@include`: opens the file, which becomes the innermost source. */
-void rt_reader_include(rt_reader *reader);
+/* At `@include`: opens the file, which becomes the innermost source; false after a problem. */
+bool rt_reader_include(rt_reader *reader);
 /* At the end of an included source: back to the includer. */
 void rt_reader_leave(rt_reader *reader);
 /* Copies what lies before the next character and is not in `flat` yet. */
 void rt_reader_flatten(rt_reader *reader, rt_source *source);
 
-/* --- config_string.c, config_number.c, config_lex.c: tokens --- */
+/* --- config_string.c, config_number.c, config_lex.c: tokens ---------------------------------- */
 
 void rt_lex_string(rt_reader *reader, rt_token *token);
 /* The file name of an @include; NULL after a problem was reported. */
@@ -162,10 +168,10 @@ void rt_lex(rt_reader *reader, rt_token *token);
 /* Makes a name or word that stands where a value should as long as people meant it:
  * `127.0.0.1` becomes `127.0.0.1:8080`, `http` becomes `http://host/`. */
 void rt_lex_extend(rt_reader *reader, rt_token *token);
-/* Whether `=` or `:` follows the token on its line, as far as blanks go. */
+/* Whether `=` or `:` follows the token, over blanks and comments. */
 bool rt_lex_assigns(const rt_token *token);
 
-/* --- config_confirm.c --- */
+/* --- config_confirm.c ------------------------------------------------------------------------ */
 
 /* Has libconfig read `flat` and compares it with the tree, or with the one value that it holds. */
 void rt_config_confirm(rt_reader *reader, const rt_node *root, bool is_value);

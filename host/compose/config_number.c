@@ -48,18 +48,18 @@ static bool is_float(const char *text)
     if (exponent) {
         text += 1 + (text[1] == '-' || text[1] == '+');
         size_t digits = count_digits(text, isdigit);
+        if (!digits)
+            return false;
         text += digits;
-        exponent = digits > 0;
     }
     return whole + fraction && (point || exponent) && !*text;
 }
 
-/* --- integers ------------------------------------------------------------------------------------
- */
+/* --- integers -------------------------------------------------------------------------------- */
 
 static void report_too_big(rt_reader *reader, rt_token *token, const char *text, bool fits_64)
 {
-    const char *shown = rt_excerpt(reader, text, strlen(text));
+    const char *shown = rt_excerpt_value(reader, text, strlen(text));
     rt_diagnostic *problem =
         RT_PROBLEM(reader, CONFIG_INTEGER_RANGE, &token->place, shown, fits_64 ? 32 : 64);
     if (fits_64)
@@ -105,19 +105,19 @@ static void report_leading_zero(rt_reader *reader, rt_token *token, const char *
     const char *digits = text + (*text == '-' || *text == '+');
     while (digits[0] == '0' && isdigit((unsigned char)digits[1]))
         digits++;
-    const char *sign = *text == '-' ? "-" : "", *plain = rt_excerpt(reader, digits, strlen(digits));
+    const char *sign = *text == '-' ? "-" : "",
+               *plain = rt_excerpt_value(reader, digits, strlen(digits));
     rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_LEADING_ZERO, &token->place,
-                                        rt_excerpt(reader, text, strlen(text)));
+                                        rt_excerpt_value(reader, text, strlen(text)));
     unsigned long long octal = as_octal(text);
-    if (octal > 7)
+    if (octal > 7 && !reader->is_secret)
         rt_help(problem, "write `%s`, or `0x%llX` if octal was meant", plain, octal);
     else
         rt_help(problem, "write `%s%s`", sign, plain);
     token->kind = RT_TOKEN_BAD;
 }
 
-/* --- floats --------------------------------------------------------------------------------------
- */
+/* --- floats ---------------------------------------------------------------------------------- */
 
 static bool is_nought(const char *text)
 {
@@ -134,7 +134,7 @@ static void take_float(rt_reader *reader, rt_token *token, const char *text)
     if (!fault)
         return;
     rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_FLOAT_RANGE, &token->place,
-                                        rt_excerpt(reader, text, strlen(text)), fault);
+                                        rt_excerpt_value(reader, text, strlen(text)), fault);
     if (isinf(value))
         rt_help(problem, "the largest is about 1.8e308");
     else
@@ -159,8 +159,7 @@ bool rt_lex_number(rt_reader *reader, rt_token *token)
     return true;
 }
 
-/* --- what is no number ---------------------------------------------------------------------------
- */
+/* --- what is no number ----------------------------------------------------------------------- */
 
 static bool is_signed_hexadecimal(const char *text)
 {
@@ -181,7 +180,9 @@ static bool has_separators(const char *text)
 
 static bool lacks_digits(const char *text)
 {
-    return strspn(text, "-+.eExX0123456789") == strlen(text);
+    size_t length = strlen(text);
+    char last = text[length - 1];
+    return strspn(text, "-+.eExX0123456789") == length && strchr("eExX+-", last);
 }
 
 void rt_report_not_a_number(rt_reader *reader, const rt_token *token)
@@ -193,9 +194,10 @@ void rt_report_not_a_number(rt_reader *reader, const rt_token *token)
         {is_signed_hexadecimal, "a hexadecimal number takes no sign: write it in decimal"},
         {has_small_suffix, "the suffix is a capital `L`"},
         {has_separators, "write the digits without `_`"},
+        {lacks_digits, "digits are missing at its end"},
     };
     const char *text = rt_arena_copy_n(reader->arena, token->raw, token->raw_length);
-    const char *shown = rt_excerpt(reader, text, token->raw_length);
+    const char *shown = rt_excerpt_value(reader, text, token->raw_length);
     rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_NUMBER, &token->place, shown);
     for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
         if (!hints[i].matches(text))
@@ -203,6 +205,5 @@ void rt_report_not_a_number(rt_reader *reader, const rt_token *token)
         rt_help(problem, "%s", hints[i].help);
         return;
     }
-    if (!lacks_digits(text))
-        rt_help(problem, "text stands in quotes: `\"%s\"`", shown);
+    rt_help(problem, "text stands in quotes: `\"%s\"`", shown);
 }

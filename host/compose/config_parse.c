@@ -1,129 +1,61 @@
-/* The grammar: settings of a group, items of an array or list. */
+/* The grammar of settings and groups. */
 #include "compose/config_parse.h"
+#include "compose/secret_name.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* --- duplicates ----------------------------------------------------------------------------------
- */
+/* --- names ----------------------------------------------------------------------------------- */
 
-static uint64_t hash_setting(const rt_node *node)
+/* How long the name is that the text begins with. */
+static size_t name_length(const char *text)
 {
-    uint64_t hash = 0xcbf29ce484222325u ^ (uintptr_t)node->parent;
-    for (const char *c = node->name; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-    return hash ^ hash >> 29;
+    size_t length = isalpha((unsigned char)*text) || *text == '*';
+    while (length && (isalnum((unsigned char)text[length]) || strchr("-_*", text[length])) &&
+           text[length])
+        length++;
+    return length;
 }
-
-static rt_seen *find_seen(rt_seen *seen, size_t size, const rt_node *node, uint64_t hash)
-{
-    for (size_t i = hash & (size - 1);; i = (i + 1) & (size - 1)) {
-        const rt_node *other = seen[i].node;
-        if (!other || (seen[i].hash == hash && other->parent == node->parent &&
-                       strcmp(other->name, node->name) == 0))
-            return &seen[i];
-    }
-}
-
-static void grow_seen(rt_parser *parser)
-{
-    size_t size = parser->seen_size ? parser->seen_size * 2 : 64;
-    rt_seen *larger = rt_xcalloc(size, sizeof *larger);
-    for (size_t i = 0; i < parser->seen_size; i++)
-        if (parser->seen[i].node)
-            *find_seen(larger, size, parser->seen[i].node, parser->seen[i].hash) = parser->seen[i];
-    free(parser->seen);
-    parser->seen = larger;
-    parser->seen_size = size;
-}
-
-/* The first setting of this name in this group, which may be the node itself. */
-static const rt_node *first_of_name(rt_parser *parser, const rt_node *node)
-{
-    if (parser->seen_count * 2 >= parser->seen_size)
-        grow_seen(parser);
-    uint64_t hash = hash_setting(node);
-    rt_seen *seen = find_seen(parser->seen, parser->seen_size, node, hash);
-    if (!seen->node) {
-        *seen = (rt_seen){hash, node};
-        parser->seen_count++;
-    }
-    return seen->node;
-}
-
-/* --- members -------------------------------------------------------------------------------------
- */
-
-static rt_node *new_node(rt_parser *parser, const rt_token *token)
-{
-    rt_node *node = RT_NEW(parser->reader.arena, rt_node);
-    node->parent = parser->frame->node;
-    node->name_place = node->value_place = token->place;
-    node->origin = rt_source_origin(&parser->reader, token->source, token->place.line);
-    return node;
-}
-
-static bool has_room(rt_parser *parser, const rt_token *token)
-{
-    rt_frame *frame = parser->frame;
-    bool is_group = frame->node->type == RT_NODE_GROUP;
-    uint32_t limit = is_group ? RT_CONFIG_GROUP_LIMIT : RT_CONFIG_LIST_LIMIT;
-    if (frame->node->count < limit)
-        return true;
-    if (!frame->is_full)
-        RT_PROBLEM(&parser->reader, CONFIG_TOO_MANY, &token->place, (int)limit,
-                   is_group                             ? "settings in a group"
-                   : frame->node->type == RT_NODE_ARRAY ? "items in an array"
-                                                        : "items in a list");
-    frame->is_full = true;
-    return false;
-}
-
-static void append(rt_node *parent, rt_node *node)
-{
-    if (parent->last)
-        parent->last->next = node;
-    else
-        parent->first = node;
-    parent->last = node;
-    parent->count++;
-}
-
-static void report_duplicate(rt_parser *parser, const rt_node *node, const rt_node *first)
-{
-    const rt_place *place = &first->name_place;
-    rt_diagnostic *problem =
-        RT_PROBLEM(&parser->reader, CONFIG_DUPLICATE, &node->name_place,
-                   rt_excerpt(&parser->reader, node->name, strlen(node->name)));
-    rt_note(problem, "first set at %s:%u:%u", place->file, place->line, place->column);
-    if (first->type == RT_NODE_GROUP && first->value_place.line)
-        rt_help(problem, "move the settings of both into one group");
-    else
-        rt_help(problem, "remove one of the two");
-}
-
-/* --- names ---------------------------------------------------------------------------------------
- */
 
 static bool is_dotted(const char *word)
 {
-    size_t dots = 0;
-    for (const char *c = word; *c; c++) {
-        bool starts = c == word || c[-1] == '.';
-        if (*c == '.' ? starts || !c[1]
-                      : !(isalpha((unsigned char)*c) ||
-                          (!starts && (isalnum((unsigned char)*c) || *c == '-' || *c == '_'))))
+    for (;;) {
+        size_t length = name_length(word);
+        if (!length || !word[length])
+            return length != 0;
+        if (word[length] != '.')
             return false;
-        dots += *c == '.';
+        word += length + 1;
     }
-    return dots == 1;
+}
+
+/* `a.b.c` is meant as `a: { b: { c = …; }; };`. */
+static void help_dotted(rt_diagnostic *problem, const char *word)
+{
+    rt_buffer text = {0};
+    size_t groups = 0, length;
+    for (; word[length = name_length(word)]; word += length + 1, groups++)
+        rt_buffer_format(&text, "%.*s: { ", (int)length, word);
+    rt_buffer_format(&text, "%s = …;", word);
+    while (groups--)
+        rt_buffer_text(&text, " };");
+    rt_help(problem, "write `%s`", text.data);
+    rt_buffer_free(&text);
+}
+
+/* What stands behind a secret on its line may be the rest of one that holds a `;`. */
+static const char *show_word(rt_reader *reader, const rt_token *token)
+{
+    const char *line = token->place.source;
+    if (!token->starts_line && (!line || rt_secret_in_line(line)))
+        return "<redacted>";
+    return rt_excerpt(reader, token->raw, token->raw_length);
 }
 
 static void report_name(rt_parser *parser, const rt_token *token)
 {
     rt_reader *reader = &parser->reader;
-    const char *word = rt_excerpt(reader, token->raw, token->raw_length);
+    const char *word = show_word(reader, token);
     rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_NAME, &token->place, word);
     if (token->kind == RT_TOKEN_BOOL)
         rt_help(problem, "it is a value; choose another name");
@@ -132,8 +64,7 @@ static void report_name(rt_parser *parser, const rt_token *token)
     else if (token->kind == RT_TOKEN_NAME)
         rt_help(problem, "a name has at most %d characters", RT_CONFIG_NAME_LIMIT);
     else if (is_dotted(word))
-        rt_help(problem, "write a group: `%.*s: { %s = …; };`", (int)strcspn(word, "."), word,
-                strchr(word, '.') + 1);
+        help_dotted(problem, word);
     else
         rt_help(problem,
                 "a name starts with a letter and goes on with letters, digits, `-` and `_`");
@@ -161,21 +92,38 @@ static bool is_meant_as_name(const rt_token *token)
     }
 }
 
-/* --- settings ------------------------------------------------------------------------------------
- */
-
-static bool is_value(const rt_token *token)
+static void report_duplicate(rt_parser *parser, const rt_node *node, const rt_node *first)
 {
-    switch (token->kind) {
-    case RT_TOKEN_OPEN:
-    case RT_TOKEN_STRING:
-    case RT_TOKEN_INT:
-    case RT_TOKEN_FLOAT:
-    case RT_TOKEN_BOOL:
-        return true;
-    default:
-        return false;
-    }
+    const rt_place *place = &first->name_place;
+    rt_diagnostic *problem =
+        RT_PROBLEM(&parser->reader, CONFIG_DUPLICATE, &node->name_place,
+                   rt_excerpt(&parser->reader, node->name, strlen(node->name)));
+    rt_note(problem, "first set at %s:%u:%u", place->file, place->line, place->column);
+    if (first->type == RT_NODE_GROUP && first->value_place.line)
+        rt_help(problem, "move the settings of both into one group");
+    else
+        rt_help(problem, "remove one of the two");
+}
+
+/* --- settings -------------------------------------------------------------------------------- */
+
+static void report_assignment(rt_parser *parser, const rt_token *name)
+{
+    rt_reader *reader = &parser->reader;
+    const rt_token *found = &parser->token;
+    const char *word = show_word(reader, name);
+    rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_ASSIGNMENT, &name->place, word);
+    rt_label(problem, "expected `=` or `:` after this name");
+    if (!rt_token_is_value(found))
+        rt_help(problem, "a setting is `%s = …;`", word);
+    else if (found->kind == RT_TOKEN_OPEN)
+        rt_help(problem, "write `%s: %c … %s", word, found->raw[0],
+                found->raw[0] == '{'   ? "};`"
+                : found->raw[0] == '[' ? "];`"
+                                       : ");`");
+    else
+        rt_help(problem, "write `%s = %s;`", word,
+                rt_excerpt_value(reader, found->raw, found->raw_length));
 }
 
 /* Steps over `=` or `:`; false if there is no value to be parsed behind it. */
@@ -186,16 +134,15 @@ static bool take_assign(rt_parser *parser, const rt_token *name, rt_token *assig
     if (assign->kind == RT_TOKEN_BAD)
         return false;
     if (assign->kind != RT_TOKEN_ASSIGN) {
-        rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_ASSIGNMENT, &name->place,
-                                            rt_excerpt(reader, name->raw, name->raw_length));
-        rt_label(problem, "expected `=` or `:` after this name");
-        return is_value(assign) && (!assign->starts_line || assign->kind == RT_TOKEN_OPEN);
+        report_assignment(parser, name);
+        return rt_token_is_value(assign) && (!assign->starts_line || assign->kind == RT_TOKEN_OPEN);
     }
     rt_parser_next(parser);
     if (parser->token.kind != RT_TOKEN_ASSIGN)
         return true;
-    RT_PROBLEM(reader, CONFIG_SYNTAX, &parser->token.place, "a value",
-               rt_token_description(reader, &parser->token));
+    rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_SYNTAX, &parser->token.place, "a value",
+                                        rt_token_description(reader, &parser->token));
+    rt_help(problem, "remove it: one `=` or `:` is enough");
     rt_parser_next(parser);
     return true;
 }
@@ -222,51 +169,87 @@ static void end_setting(rt_parser *parser, const rt_node *node)
     rt_diagnostic *problem =
         RT_PROBLEM(&parser->reader, CONFIG_SYNTAX, &token->place, "`;` after the value",
                    rt_token_description(&parser->reader, token));
-    if (node->type != RT_NODE_STRING &&
-        (token->kind == RT_TOKEN_NAME || token->kind == RT_TOKEN_WORD))
-        rt_help(problem, "text of several words stands in quotes");
+    bool is_text = token->kind == RT_TOKEN_NAME && node->type != RT_NODE_STRING;
+    rt_help(problem, is_text ? "end the value with `;`, or put text of several words in quotes"
+                             : "end the value with `;`");
     rt_parser_recover(parser);
 }
 
-static void parse_setting(rt_parser *parser)
+static void parse_named(rt_parser *parser, const char *text)
 {
     rt_token name = parser->token, assign;
-    rt_node *node = new_node(parser, &name);
+    rt_node *node = rt_parser_new_node(parser, &name);
     const rt_node *first = node;
-    node->name = rt_arena_copy_n(parser->reader.arena, name.raw, name.raw_length);
+    node->name = text;
     rt_parser_suspect(parser, &name);
     if (!is_name(&name))
         report_name(parser, &name);
-    else if ((first = first_of_name(parser, node)) != node)
+    else if ((first = rt_parser_first_of_name(parser, node)) != node)
         report_duplicate(parser, node, first);
     rt_parser_next(parser);
     if (!take_assign(parser, &name, &assign) || !rt_parse_value(parser, node, &name, &assign)) {
         rt_parser_recover(parser);
         return;
     }
-    if (first == node && has_room(parser, &name))
-        append(parser->frame->node, node);
+    if (first == node)
+        rt_parser_add(parser, node, &name);
     end_setting(parser, node);
+}
+
+static void parse_setting(rt_parser *parser)
+{
+    bool is_secret = parser->reader.is_secret;
+    const char *name =
+        rt_arena_copy_n(parser->reader.arena, parser->token.raw, parser->token.raw_length);
+    parser->reader.is_secret = is_secret || rt_secret_like(name);
+    parse_named(parser, name);
+    parser->reader.is_secret = is_secret;
+}
+
+/* Braces around all of a file: what is in them is judged as if they were not there. */
+static void parse_braces(rt_parser *parser)
+{
+    rt_node *node = rt_parser_new_node(parser, &parser->token);
+    node->type = RT_NODE_GROUP;
+    rt_frame frame;
+    rt_parser_push(parser, &frame, node, NULL);
+    rt_parse_settings(parser);
+    rt_parser_pop(parser);
+    if (parser->token.kind == RT_TOKEN_SEMICOLON || parser->token.kind == RT_TOKEN_COMMA)
+        rt_parser_next(parser);
+}
+
+static void report_unexpected(rt_parser *parser)
+{
+    rt_reader *reader = &parser->reader;
+    const rt_token *token = &parser->token;
+    rt_diagnostic *problem =
+        RT_PROBLEM(reader, CONFIG_SYNTAX, &token->place, "the name of a setting",
+                   rt_token_description(reader, token));
+    if (token->kind == RT_TOKEN_SEMICOLON || token->kind == RT_TOKEN_COMMA)
+        rt_help(problem, "remove it: one `;` or `,` ends a setting");
+    else if (token->kind == RT_TOKEN_OPEN && token->raw[0] == '{' && !parser->frame->outer)
+        rt_help(problem, "no brackets stand around the whole file");
+    else if (token->kind == RT_TOKEN_OPEN)
+        rt_help(problem, "a group is written `name: { … };`");
+    else
+        rt_help(problem, "a setting is written `name = value;`");
 }
 
 static void skip_unexpected(rt_parser *parser)
 {
-    rt_reader *reader = &parser->reader;
-    rt_token *token = &parser->token;
-    bool is_terminator = token->kind == RT_TOKEN_SEMICOLON || token->kind == RT_TOKEN_COMMA;
-    if (token->kind != RT_TOKEN_BAD) {
-        rt_diagnostic *problem =
-            RT_PROBLEM(reader, CONFIG_SYNTAX, &token->place, "the name of a setting",
-                       rt_token_description(reader, token));
-        if (is_terminator)
-            rt_help(problem, "remove it: one `;` or `,` ends a setting");
-    }
-    rt_parser_recover(parser);
+    if (parser->token.kind != RT_TOKEN_BAD)
+        report_unexpected(parser);
+    if (parser->token.kind == RT_TOKEN_OPEN && parser->token.raw[0] == '{' &&
+        parser->frame->depth < RT_CONFIG_DEPTH_LIMIT)
+        parse_braces(parser);
+    else
+        rt_parser_recover(parser);
 }
 
 void rt_parse_settings(rt_parser *parser)
 {
-    for (;;) {
+    while (!parser->frame->is_ended) {
         if (parser->token.kind == RT_TOKEN_END) {
             if (parser->frame->outer)
                 rt_report_open(parser);
@@ -280,135 +263,5 @@ void rt_parse_settings(rt_parser *parser)
         } else {
             skip_unexpected(parser);
         }
-    }
-}
-
-/* --- items ---------------------------------------------------------------------------------------
- */
-
-static const char *plural(const rt_node *node)
-{
-    static const char *const names[] = {
-        [RT_NODE_INT] = "integers",
-        [RT_NODE_FLOAT] = "floats",
-        [RT_NODE_BOOL] = "booleans",
-        [RT_NODE_STRING] = "strings",
-    };
-    return node->is_long ? "integers with the suffix `L`" : names[node->type];
-}
-
-static void help_mixed(rt_diagnostic *problem, const rt_node *first, const rt_node *node)
-{
-    if (first && first->type == RT_NODE_INT && node->type == RT_NODE_INT)
-        rt_help(problem, "write all of them with `L`, or none");
-    else if (first && first->type == RT_NODE_FLOAT && node->type == RT_NODE_INT && !node->is_long)
-        rt_help(problem, "write `%s.0`", node->raw);
-    else
-        rt_help(problem, "a list may hold anything: `( … )` instead of `[ … ]`");
-}
-
-/* An array takes scalars of the first one's type. */
-static void check_mixed(rt_parser *parser, const rt_node *node)
-{
-    rt_frame *frame = parser->frame;
-    const rt_node *first = frame->node->first;
-    bool is_scalar = node->type > RT_NODE_LIST;
-    bool alike = !first || (first->type == node->type && first->is_long == node->is_long);
-    if (frame->is_mixed || frame->node->type != RT_NODE_ARRAY || (is_scalar && alike))
-        return;
-    frame->is_mixed = true;
-    rt_arena *arena = parser->reader.arena;
-    const char *what =
-        node->is_long ? "an integer with the suffix `L`" : rt_node_type_name(node->type);
-    rt_diagnostic *problem =
-        RT_PROBLEM(&parser->reader, CONFIG_MIXED_ARRAY, &node->value_place, what,
-                   first ? rt_arena_format(arena, "an array of %s", plural(first)) : "an array");
-    help_mixed(problem, first, node);
-}
-
-static void parse_item(rt_parser *parser)
-{
-    rt_token begin = parser->token;
-    rt_node *node = new_node(parser, &begin);
-    if (!rt_parse_value(parser, node, NULL, NULL)) {
-        rt_parser_recover(parser);
-        return;
-    }
-    check_mixed(parser, node);
-    if (has_room(parser, &begin))
-        append(parser->frame->node, node);
-}
-
-static void take_comma(rt_parser *parser)
-{
-    rt_token comma = parser->token;
-    rt_parser_next(parser);
-    if (parser->token.kind != RT_TOKEN_CLOSE)
-        return;
-    rt_diagnostic *problem =
-        RT_PROBLEM(&parser->reader, CONFIG_SYNTAX, &comma.place, "an item after `,`",
-                   rt_token_description(&parser->reader, &parser->token));
-    rt_help(problem, "remove the `,` after the last item");
-}
-
-/* A `;` ends the setting around a bracket that is not closed, or is a mistyped `,`. */
-static bool take_semicolon(rt_parser *parser)
-{
-    rt_token semicolon = parser->token;
-    rt_parser_next(parser);
-    bool closes = rt_parser_at_own_close(parser);
-    if (!is_value(&parser->token) && !closes) {
-        rt_report_open(parser);
-        return false;
-    }
-    rt_diagnostic *problem =
-        RT_PROBLEM(&parser->reader, CONFIG_SYNTAX, &semicolon.place, "`,` between items", "`;`");
-    if (closes)
-        rt_help(problem, "remove it");
-    return true;
-}
-
-/* After an item; false if the array or list ended without its bracket. */
-static bool end_item(rt_parser *parser)
-{
-    rt_token *token = &parser->token;
-    switch (token->kind) {
-    case RT_TOKEN_COMMA:
-        take_comma(parser);
-        return true;
-    case RT_TOKEN_SEMICOLON:
-        return take_semicolon(parser);
-    case RT_TOKEN_END:
-    case RT_TOKEN_CLOSE:
-        return true;
-    case RT_TOKEN_BAD:
-        rt_parser_recover(parser);
-        return true;
-    default:
-        if (rt_parser_at_setting(parser))
-            return true;
-    }
-    RT_PROBLEM(&parser->reader, CONFIG_SYNTAX, &token->place, "`,` between items",
-               rt_token_description(&parser->reader, token));
-    if (!is_value(token))
-        rt_parser_recover(parser);
-    return true;
-}
-
-void rt_parse_items(rt_parser *parser)
-{
-    for (;;) {
-        if (parser->token.kind == RT_TOKEN_END || rt_parser_at_setting(parser)) {
-            rt_report_open(parser);
-            return;
-        }
-        if (parser->token.kind == RT_TOKEN_CLOSE) {
-            if (rt_parser_close(parser))
-                return;
-            continue;
-        }
-        parse_item(parser);
-        if (!end_item(parser))
-            return;
     }
 }

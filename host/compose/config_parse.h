@@ -23,8 +23,9 @@ typedef struct rt_frame {
     uint32_t depth;
     uint32_t column; /* its members are indented deeper than this; 0: unknown */
     rt_suspicion suspicion;
-    bool is_full; /* reported already */
-    bool is_mixed;
+    bool is_full;  /* reported already */
+    bool is_mixed; /* reported already */
+    bool is_ended; /* its closing bracket is inside a string that is not closed */
 } rt_frame;
 
 typedef struct rt_seen {
@@ -40,7 +41,7 @@ typedef struct rt_parser {
     size_t seen_count, seen_size;
 } rt_parser;
 
-/* --- config_recover.c --- */
+/* --- config_recover.c ------------------------------------------------------------------------ */
 
 void rt_parser_next(rt_parser *parser);
 void rt_parser_push(rt_parser *parser, rt_frame *frame, rt_node *node, const rt_token *name);
@@ -59,15 +60,25 @@ bool rt_parser_at_setting(const rt_parser *parser);
 void rt_parser_recover(rt_parser *parser);
 void rt_parser_skip_brackets(rt_parser *parser);
 /* "`;`", "a string", …, for messages. */
+bool rt_token_is_value(const rt_token *token);
 const char *rt_token_description(rt_reader *reader, const rt_token *token);
 
-/* --- config_value.c --- */
+/* --- config_value.c -------------------------------------------------------------------------- */
 
 /* Parses what follows `assign` (or the place of an item, where that is NULL) into the node; false
  * after a problem, and the token it was about may still be there. */
 bool rt_parse_value(rt_parser *parser, rt_node *node, const rt_token *name, const rt_token *assign);
 
-/* --- config_parse.c --- */
+/* --- config_member.c ------------------------------------------------------------------------- */
+
+/* A node that begins at the token, in the frame's node but not yet among its members. */
+rt_node *rt_parser_new_node(rt_parser *parser, const rt_token *token);
+/* The first setting of this name in this group, which may be the node itself. */
+const rt_node *rt_parser_first_of_name(rt_parser *parser, const rt_node *node);
+/* Adds the node to the frame's; reports the first one for which there is no room. */
+void rt_parser_add(rt_parser *parser, rt_node *node, const rt_token *token);
+
+/* --- config_parse.c, config_items.c ---------------------------------------------------------- */
 
 void rt_parse_settings(rt_parser *parser);
 void rt_parse_items(rt_parser *parser);

@@ -154,8 +154,7 @@ void rt_parser_suspect(rt_parser *parser, const rt_token *name)
     };
 }
 
-/* --- going on ------------------------------------------------------------------------------------
- */
+/* --- going on -------------------------------------------------------------------------------- */
 
 bool rt_parser_at_setting(const rt_parser *parser)
 {
@@ -175,11 +174,25 @@ void rt_parser_skip_brackets(rt_parser *parser)
     } while (depth && parser->token.kind != RT_TOKEN_END);
 }
 
+/* `[ "a, "b ];` and `{ a = "b };`: what closes the bracket ended up in the string. */
+static bool swallowed_close(const rt_frame *frame, const rt_token *token)
+{
+    if (!token->is_open || !frame->outer || frame->open.source != token->source ||
+        (frame->node->type == RT_NODE_GROUP && frame->open.place.line != token->place.line))
+        return false;
+    size_t length = token->raw_length;
+    while (length && strchr(" \t\r;,", token->raw[length - 1]))
+        length--;
+    return length && token->raw[length - 1] == closing(frame->open.raw[0]);
+}
+
 void rt_parser_recover(rt_parser *parser)
 {
     bool in_group = parser->frame->node->type == RT_NODE_GROUP;
+    bool after_bad = parser->token.kind == RT_TOKEN_BAD;
     for (;;) {
-        switch (parser->token.kind) {
+        const rt_token *token = &parser->token;
+        switch (token->kind) {
         case RT_TOKEN_END:
         case RT_TOKEN_CLOSE:
             return;
@@ -192,10 +205,28 @@ void rt_parser_recover(rt_parser *parser)
             rt_parser_skip_brackets(parser);
             break;
         default:
-            if (rt_parser_at_setting(parser))
+            if (rt_parser_at_setting(parser) ||
+                (in_group && !after_bad && token->kind == RT_TOKEN_NAME && token->starts_line))
                 return;
+            parser->frame->is_ended = swallowed_close(parser->frame, token);
             rt_parser_next(parser);
+            if (parser->frame->is_ended)
+                return;
         }
+    }
+}
+
+bool rt_token_is_value(const rt_token *token)
+{
+    switch (token->kind) {
+    case RT_TOKEN_OPEN:
+    case RT_TOKEN_STRING:
+    case RT_TOKEN_INT:
+    case RT_TOKEN_FLOAT:
+    case RT_TOKEN_BOOL:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -206,5 +237,5 @@ const char *rt_token_description(rt_reader *reader, const rt_token *token)
     if (token->kind == RT_TOKEN_STRING)
         return "a string";
     return rt_arena_format(reader->arena, "`%s`",
-                           rt_excerpt(reader, token->raw, token->raw_length));
+                           rt_excerpt_value(reader, token->raw, token->raw_length));
 }

@@ -1,5 +1,6 @@
 /* Characters of a source, their places, and problems reported at them. */
 #include "compose/config_lex.h"
+#include "compose/secret_name.h"
 
 #include <string.h>
 
@@ -172,6 +173,11 @@ const char *rt_excerpt(rt_reader *reader, const char *text, size_t length)
     return rt_arena_copy_n(reader->arena, scratch->data, scratch->length);
 }
 
+const char *rt_excerpt_value(rt_reader *reader, const char *text, size_t length)
+{
+    return reader->is_secret ? "<redacted>" : rt_excerpt(reader, text, length);
+}
+
 /* --- problems -------------------------------------------------------------------------------- */
 
 static const rt_source *source_of(const rt_reader *reader, const rt_place *place)
@@ -182,6 +188,11 @@ static const rt_source *source_of(const rt_reader *reader, const rt_place *place
     return source;
 }
 
+void rt_reader_give_up(rt_reader *reader)
+{
+    reader->diagnostics = &reader->unheard;
+}
+
 bool rt_reader_gave_up(const rt_reader *reader)
 {
     return reader->diagnostics == &reader->unheard;
@@ -190,13 +201,16 @@ bool rt_reader_gave_up(const rt_reader *reader)
 rt_diagnostic *rt_reader_reported(rt_reader *reader, rt_diagnostic *diagnostic)
 {
     const rt_source *source = source_of(reader, &diagnostic->place);
+    const char *line = diagnostic->place.source;
+    if (line && (reader->is_secret || rt_secret_in_line(line)))
+        diagnostic->place.source = NULL;
     if (source && source->includer)
         rt_note(diagnostic, "included from %s:%u", source->included_at.file,
                 source->included_at.line);
     if (++reader->problems == RT_CONFIG_PROBLEM_LIMIT) {
         RT_DIAGNOSE(reader->diagnostics, CONFIG_TOO_MANY_PROBLEMS,
                     &(rt_place){.file = reader->path}, RT_CONFIG_PROBLEM_LIMIT);
-        reader->diagnostics = &reader->unheard;
+        rt_reader_give_up(reader);
     }
     return diagnostic;
 }
@@ -210,8 +224,8 @@ static size_t file_rank(const rt_reader *reader, const char *file)
     return source ? newer : 0;
 }
 
-/* Whether `a` stands before `b`: files in the order they were opened, the oldest last in the list.
- */
+/* Whether `a` stands before `b`: files in the order they were opened, the oldest last in
+ * the list. */
 static bool stands_before(const rt_reader *reader, const rt_diagnostic *a, const rt_diagnostic *b)
 {
     if (!a->place.line || !b->place.line)

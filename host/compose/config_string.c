@@ -6,7 +6,7 @@
 
 static int escape_byte(int letter)
 {
-    static const char escapes[] = "\\\\\"\"a\ab\bf\fn\nr\rt\tv\v";
+    static const char escapes[] = "\\\\\"\"f\fn\nr\rt\t";
     for (const char *escape = escapes; *escape; escape += 2)
         if (escape[0] == letter)
             return escape[1];
@@ -42,11 +42,11 @@ static bool take_hexadecimal(rt_reader *reader, uint32_t column)
         return true;
     }
     rt_place place = rt_source_since(reader, source, column);
-    const char *escape = rt_excerpt(reader, start, 2 + digits);
+    const char *escape = rt_excerpt_value(reader, start, 2 + digits);
     return digits == 2 ? report_escape(reader, escape, &place, "would put a NUL into a string",
                                        "remove it: a text cannot hold a NUL")
                        : report_escape(reader, escape, &place, "lacks a hexadecimal digit",
-                                       "write two: `\\x0a`");
+                                       "write two digits, as in `\\x0a`");
 }
 
 static bool report_unknown(rt_reader *reader, uint32_t column)
@@ -56,9 +56,13 @@ static bool report_unknown(rt_reader *reader, uint32_t column)
     if (!rt_reader_take(reader))
         return false;
     rt_place place = rt_source_since(reader, source, column);
-    const char *escape = rt_excerpt(reader, start, (size_t)(source->text + source->next - start));
-    const char *help = rt_arena_format(reader->arena, "write `\\%s` for a backslash", escape);
-    return report_escape(reader, escape, &place, "is not an escape", help);
+    const char *escape =
+        rt_excerpt_value(reader, start, (size_t)(source->text + source->next - start));
+    bool is_unicode = escape[1] == 'u' || escape[1] == 'U';
+    const char *help = rt_arena_format(reader->arena, "write `\\%s` for a backslash",
+                                       reader->is_secret ? "\\" : escape);
+    return report_escape(reader, escape, &place, "is not an escape",
+                         is_unicode ? "write the character itself" : help);
 }
 
 static bool ends_line(const rt_source *source)
@@ -102,6 +106,10 @@ static void report_open(rt_reader *reader, uint32_t column)
     rt_place place = rt_source_since(reader, source, column);
     rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_UNTERMINATED, &place, "string");
     rt_label(problem, "the closing `\"` is missing");
+    if (memmem(source->text + source->line_start, source->next - source->line_start, "\\\"", 2)) {
+        rt_help(problem, "`\\\"` is a quote in the text: write `\\\\` for a backslash");
+        return;
+    }
     rt_help(problem, "a string ends on its line: write `\\n` for a line break, or several strings "
                      "one after the other");
 }
@@ -119,6 +127,7 @@ void rt_lex_string(rt_reader *reader, rt_token *token)
     if (ends_line(source)) {
         report_open(reader, column);
         token->kind = RT_TOKEN_BAD;
+        token->is_open = true;
         return;
     }
     rt_source_skip(source, 1);
@@ -130,6 +139,9 @@ void rt_lex_string(rt_reader *reader, rt_token *token)
 
 static const char *report_no_name(rt_reader *reader, const rt_place *place, const char *what)
 {
+    rt_source *source = reader->source;
+    while (rt_source_look(source, 0) >= 0 && rt_source_look(source, 0) != '\n')
+        rt_reader_take(reader);
     rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_INCLUDE, place, what);
     rt_help(problem, "write `@include \"file.conf\"`");
     return NULL;

@@ -5,8 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- strings -------------------------------------------------------------------------------------
- */
+/* --- strings --------------------------------------------------------------------------------- */
 
 static bool check_utf8(rt_parser *parser, const rt_place *place, const char *text)
 {
@@ -47,8 +46,7 @@ static bool take_string(rt_parser *parser, rt_node *node)
     return check_utf8(parser, &first.place, node->value.text);
 }
 
-/* --- other values --------------------------------------------------------------------------------
- */
+/* --- other values ---------------------------------------------------------------------------- */
 
 static bool take_scalar(rt_parser *parser, rt_node *node)
 {
@@ -71,7 +69,9 @@ static bool take_brackets(rt_parser *parser, rt_node *node, const rt_token *name
     char open = parser->token.raw[0];
     node->type = open == '{' ? RT_NODE_GROUP : open == '[' ? RT_NODE_ARRAY : RT_NODE_LIST;
     if (parser->frame->depth == RT_CONFIG_DEPTH_LIMIT) {
-        RT_PROBLEM(&parser->reader, CONFIG_TOO_DEEP, &parser->token.place, RT_CONFIG_DEPTH_LIMIT);
+        rt_diagnostic *problem = RT_PROBLEM(&parser->reader, CONFIG_TOO_DEEP, &parser->token.place,
+                                            RT_CONFIG_DEPTH_LIMIT);
+        rt_help(problem, "close the brackets that should not be open any more");
         rt_parser_skip_brackets(parser);
         return true;
     }
@@ -85,8 +85,7 @@ static bool take_brackets(rt_parser *parser, rt_node *node, const rt_token *name
     return true;
 }
 
-/* --- what is no value ----------------------------------------------------------------------------
- */
+/* --- what is no value ------------------------------------------------------------------------ */
 
 static const char *plain_word_help(const char *word)
 {
@@ -143,7 +142,7 @@ static void report_word(rt_parser *parser, bool is_item)
         rt_report_not_a_number(reader, token);
         return;
     }
-    const char *word = rt_excerpt(reader, token->raw, token->raw_length);
+    const char *word = rt_excerpt_value(reader, token->raw, token->raw_length);
     rt_diagnostic *problem =
         RT_PROBLEM(reader, CONFIG_VALUE, &token->place, word, "is not a value");
     help_word(parser, problem, word, is_setting);
@@ -153,15 +152,18 @@ static void report_missing(rt_parser *parser, const rt_node *node, const rt_toke
 {
     rt_reader *reader = &parser->reader;
     if (!assign) {
-        RT_PROBLEM(reader, CONFIG_SYNTAX, &parser->token.place,
-                   parser->frame->outer ? "an item" : "a value",
-                   rt_token_description(reader, &parser->token));
+        rt_diagnostic *problem = RT_PROBLEM(reader, CONFIG_SYNTAX, &parser->token.place,
+                                            parser->frame->outer ? "an item" : "a value",
+                                            rt_token_description(reader, &parser->token));
+        if (parser->token.kind != RT_TOKEN_END)
+            rt_help(problem, "remove it");
         return;
     }
     rt_diagnostic *problem =
         RT_PROBLEM(reader, CONFIG_VALUE, &assign->place,
                    rt_excerpt(reader, node->name, strlen(node->name)), "has no value");
     rt_label(problem, "expected a value after this");
+    rt_help(problem, "write one, or remove the setting");
 }
 
 bool rt_parse_value(rt_parser *parser, rt_node *node, const rt_token *name, const rt_token *assign)
@@ -178,10 +180,12 @@ bool rt_parse_value(rt_parser *parser, rt_node *node, const rt_token *name, cons
         return take_scalar(parser, node);
     case RT_TOKEN_NAME:
     case RT_TOKEN_WORD:
-        if (assign && rt_parser_at_setting(parser))
+        if (assign && rt_parser_at_setting(parser)) {
             report_missing(parser, node, assign);
-        else
+        } else {
             report_word(parser, !assign);
+            rt_parser_next(parser);
+        }
         return false;
     case RT_TOKEN_BAD:
         return false;

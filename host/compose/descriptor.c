@@ -9,7 +9,7 @@
 /* The descriptor of ABI 1.0: no plugin has a smaller one. */
 #define LEAST_SIZE (offsetof(rt_module_descriptor, options_end) + sizeof(void *))
 
-/* --- the descriptor ------------------------------------------------------------------------ */
+/* --- the descriptor -------------------------------------------------------------------------- */
 
 static bool find_descriptor(const rt_elf *elf, GElf_Sym *symbol)
 {
@@ -48,7 +48,9 @@ static void differs(rt_plugin *plugin, const char *what, const char *descriptor,
     const char *text =
         rt_arena_format(plugin->arena, "%s is `%s` there and `%s` in the notes", what,
                         rt_shown(plugin->arena, descriptor), rt_shown(plugin->arena, manifest));
-    RT_DIAGNOSE(plugin->diagnostics, DESCRIPTOR_DIFFERS, &plugin->place, plugin->place.file, text);
+    rt_help(RT_DIAGNOSE(plugin->diagnostics, DESCRIPTOR_DIFFERS, &plugin->place, plugin->place.file,
+                        text),
+            "build the plugin again");
 }
 
 static bool same_name(const char *left, const char *right)
@@ -66,7 +68,7 @@ static void compare_text(rt_plugin *plugin, uint64_t address, const char *what,
     uint64_t value;
     bool known = rt_elf_relocation(&plugin->elf, address, &value) && value != RT_ELF_UNKNOWN;
     const char *text = known ? rt_elf_text_at(&plugin->elf, value) : NULL;
-    if (text && manifest && !same_name(text, manifest))
+    if (text && !same_name(text, manifest))
         differs(plugin, what, text, manifest);
 }
 
@@ -83,32 +85,43 @@ static void judge_registration(rt_plugin *plugin, uint64_t address)
                 value >= segment->p_vaddr && value - segment->p_vaddr < segment->p_memsz;
     }
     if (!written || !code)
-        RT_DIAGNOSE(plugin->diagnostics, NO_REGISTRATION, &plugin->place, plugin->place.file);
+        rt_help(
+            RT_DIAGNOSE(plugin->diagnostics, NO_REGISTRATION, &plugin->place, plugin->place.file),
+            "define it with RT_REGISTER");
 }
 
-void rt_descriptor_judge(rt_plugin *plugin)
+static void compare(rt_plugin *plugin, const rt_module_descriptor *descriptor, uint64_t address)
 {
     const rt_manifest *manifest = plugin->manifest;
-    rt_module_descriptor descriptor;
-    uint64_t address;
-    const char *problem = read_descriptor(&plugin->elf, &descriptor, &address);
-    if (problem) {
-        RT_DIAGNOSE(plugin->diagnostics, NO_DESCRIPTOR, &plugin->place, plugin->place.file,
-                    problem);
-        return;
-    }
-    if (descriptor.abi_major != manifest->abi_major || descriptor.abi_minor != manifest->abi_minor)
-        differs(plugin, "the ABI",
-                rt_arena_format(plugin->arena, "%u.%u", descriptor.abi_major, descriptor.abi_minor),
-                rt_arena_format(plugin->arena, "%u.%u", manifest->abi_major, manifest->abi_minor));
+    if (descriptor->abi_major != manifest->abi_major ||
+        descriptor->abi_minor != manifest->abi_minor)
+        differs(
+            plugin, "the ABI",
+            rt_arena_format(plugin->arena, "%u.%u", descriptor->abi_major, descriptor->abi_minor),
+            rt_arena_format(plugin->arena, "%u.%u", manifest->abi_major, manifest->abi_minor));
     compare_text(plugin, address + offsetof(rt_module_descriptor, name), "the name",
                  manifest->name);
     compare_text(plugin, address + offsetof(rt_module_descriptor, version), "the version",
                  manifest->version);
+}
+
+void rt_descriptor_judge(rt_plugin *plugin, bool notes_are_sound)
+{
+    rt_module_descriptor descriptor;
+    uint64_t address;
+    const char *problem = read_descriptor(&plugin->elf, &descriptor, &address);
+    if (problem) {
+        rt_help(RT_DIAGNOSE(plugin->diagnostics, NO_DESCRIPTOR, &plugin->place, plugin->place.file,
+                            problem),
+                "RT_MODULE defines it; link with the flags of `pkg-config --libs rt-sdk`");
+        return;
+    }
+    if (notes_are_sound)
+        compare(plugin, &descriptor, address);
     judge_registration(plugin, address);
 }
 
-/* --- symbols ------------------------------------------------------------------------------- */
+/* --- symbols --------------------------------------------------------------------------------- */
 
 /* Copies a text of the file. Names may share bytes, so a small file can claim to hold far more than
  * it does: all copies together may be no longer than the file. */
@@ -163,8 +176,9 @@ static void warn_of_stray(rt_plugin *plugin, const char *names, size_t count)
         names =
             rt_arena_format(plugin->arena, "%s and %zu more symbols", names, count - MOST_LISTED);
     if (count)
-        RT_DIAGNOSE(plugin->diagnostics, EXPORTED_SYMBOLS, &plugin->place, plugin->place.file,
-                    names);
+        rt_help(RT_DIAGNOSE(plugin->diagnostics, EXPORTED_SYMBOLS, &plugin->place,
+                            plugin->place.file, names),
+                "`pkg-config --cflags --libs rt-sdk` prints flags that hide them");
 }
 
 void rt_symbols_collect(rt_plugin *plugin)

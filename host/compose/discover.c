@@ -1,6 +1,8 @@
 /* Discovery: which plugin files there are. Nothing is skipped silently. */
 #include "compose/internal.h"
 
+#include "base/reason.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -36,7 +38,7 @@ static void read_folder(rt_composer *composer, const char *folder, const rt_plac
     DIR *directory = opendir(folder);
     if (!directory) {
         rt_diagnostic *diagnostic =
-            RT_DIAGNOSE(composer->diagnostics, PLUGIN_FOLDER, place, folder, strerror(errno));
+            RT_DIAGNOSE(composer->diagnostics, PLUGIN_FOLDER, place, folder, rt_reason(errno));
         rt_help(diagnostic, "set `plugins` to the folder that holds the plugin files");
         return;
     }

@@ -3,14 +3,50 @@
 
 #include <string.h>
 
+#define HIDDEN "<redacted>"
+
+/* Text may hold a secret whatever the setting is called: a URL with a password, headers, options.
+ */
+static void write_text(rt_buffer *out, const char *text)
+{
+    size_t length;
+    const char *password = rt_secret_in_url(text, &length);
+    rt_buffer_char(out, '"');
+    if (password) {
+        rt_buffer_json(out, text, (size_t)(password - text));
+        rt_buffer_text(out, HIDDEN);
+        text = password + length;
+    }
+    if (rt_secret_in_line(text))
+        rt_buffer_text(out, HIDDEN);
+    else
+        rt_buffer_json(out, text, strlen(text));
+    rt_buffer_char(out, '"');
+}
+
+static bool is_number(const rt_node *node)
+{
+    return node->type > RT_NODE_LIST && node->type != RT_NODE_STRING;
+}
+
+static void write_node(rt_buffer *out, const rt_node *node);
+
+static void write_member(rt_buffer *out, const rt_node *member)
+{
+    bool refers = member->type == RT_NODE_STRING && rt_secret_is_reference(member->value.text);
+    rt_buffer_format(out, "%s = ", member->name);
+    if (rt_secret_like(member->name) && !refers && !is_number(member))
+        rt_buffer_text(out, HIDDEN);
+    else
+        write_node(out, member);
+}
+
 static void write_node(rt_buffer *out, const rt_node *node)
 {
     static const char brackets[][3] = {
         [RT_NODE_GROUP] = "{}", [RT_NODE_ARRAY] = "[]", [RT_NODE_LIST] = "()"};
     if (node->type == RT_NODE_STRING) {
-        rt_buffer_char(out, '"');
-        rt_buffer_json(out, node->value.text, strlen(node->value.text));
-        rt_buffer_char(out, '"');
+        write_text(out, node->value.text);
         return;
     }
     if (node->type > RT_NODE_LIST) {
@@ -21,8 +57,9 @@ static void write_node(rt_buffer *out, const rt_node *node)
     for (const rt_node *member = node->first; member; member = member->next) {
         rt_buffer_text(out, member == node->first ? " " : ", ");
         if (node->type == RT_NODE_GROUP)
-            rt_buffer_format(out, "%s = ", member->name);
-        write_node(out, member);
+            write_member(out, member);
+        else
+            write_node(out, member);
     }
     rt_buffer_text(out, node->first ? " " : "");
     rt_buffer_char(out, brackets[node->type][1]);
@@ -30,18 +67,25 @@ static void write_node(rt_buffer *out, const rt_node *node)
 
 static bool is_reference(const rt_node *node)
 {
-    return node->type == RT_NODE_STRING && node->value.text[0] == '@' && node->value.text[1] != '@';
+    return node->type == RT_NODE_STRING && rt_secret_is_reference(node->value.text);
 }
 
-/* A list or map may hold a secret field anywhere inside. */
-static bool holds_secret(const rt_option_spec *option)
+/* What the host takes for its settings whose default depends on where it runs. */
+static void take_varying_default(rt_composer *composer, rt_effective *entry)
 {
-    if (option->type == RT_SETTING_SECRET || option->of == RT_SETTING_SECRET)
-        return true;
-    for (size_t i = 0; i < option->field_count; i++)
-        if (holds_secret(&option->fields[i]))
-            return true;
-    return false;
+    const struct {
+        const char *path, *value;
+    } defaults[] = {
+        {"log.level", composer->host.log.level},
+        {"log.format", composer->host.log.format},
+    };
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
+        if (strcmp(entry->path, defaults[i].path) != 0)
+            continue;
+        entry->value = rt_arena_format(composer->arena, "\"%s\"", defaults[i].value);
+        entry->origin = rt_arena_format(composer->arena, "default in %s",
+                                        rt_environment_names[composer->environment]);
+    }
 }
 
 static void add(rt_composer *composer, const char *path, const rt_option_spec *option,
@@ -60,9 +104,11 @@ static void add(rt_composer *composer, const char *path, const rt_option_spec *o
                                            node->origin ? node->origin : "");
     }
     if (!entry.value)
+        take_varying_default(composer, &entry);
+    if (!entry.value)
         return;
-    if (holds_secret(option) || (node && is_reference(node)))
-        entry.value = "<redacted>";
+    if (rt_option_holds_secret(option) || (node && is_reference(node)))
+        entry.value = HIDDEN;
     rt_push(composer->arena, result->effective, result->effective_count) = entry;
 }
 

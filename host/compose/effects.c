@@ -2,8 +2,8 @@
  *
  *     effects: { email: { log = false; send: { log = true; }; }; };
  *
- * The method level overrides the capability level. Methods are in the manifests, so a mistyped one is
- * found here. */
+ * The method level overrides the capability level. Methods are in the manifests, so a mistyped one
+ * is found here. */
 #include "compose/internal.h"
 
 #include "base/suggest.h"
@@ -14,7 +14,8 @@ static const rt_option_spec effect_options[] = {
     {.name = "log", .type = RT_SETTING_BOOL, .help = "Log each call"},
 };
 
-/* The methods of a capability as any module's manifest lists them, in the order of their indexes. */
+/* The methods of a capability as any module's manifest lists them, in the order of
+ * their indexes. */
 static const rt_provides *find_capability(const rt_composer *composer, const char *name,
                                           rt_suggestion *suggestion)
 {

@@ -58,10 +58,10 @@ static const char *machine_name(rt_arena *arena, unsigned machine)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (names[i].machine == machine)
             return names[i].name;
-    return rt_arena_format(arena, "machine %u", machine);
+    return rt_arena_format(arena, "number %u", machine);
 }
 
-/* --- headers ------------------------------------------------------------------------------- */
+/* --- headers --------------------------------------------------------------------------------- */
 
 static rt_elf_fault judge_identity(rt_elf *elf)
 {
@@ -100,8 +100,10 @@ static rt_elf_fault judge_header(rt_elf *elf)
                                                      : "an unknown type of ELF file";
         return RT_ELF_TYPE;
     }
-    if (header.e_phnum == 0 || header.e_phentsize != sizeof(Elf64_Phdr))
+    if (header.e_phnum == 0)
         return rt_elf_damaged(elf, "has no program headers");
+    if (header.e_phentsize != sizeof(Elf64_Phdr))
+        return rt_elf_damaged(elf, "has program headers of unknown form");
     if (header.e_phnum > MOST_SEGMENTS)
         return rt_elf_damaged(elf, "has more than 256 program headers");
     if (header.e_shoff && (header.e_shnum == 0 || header.e_shentsize != sizeof(Elf64_Shdr)))
@@ -143,7 +145,7 @@ static rt_elf_fault read_headers(rt_elf *elf)
     return read_segments(elf);
 }
 
-/* --- addresses ----------------------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------------------------- */
 
 static const GElf_Phdr *segment_at(const rt_elf *elf, uint64_t address)
 {
@@ -190,7 +192,7 @@ Elf_Data *rt_elf_records(const rt_elf *elf, uint64_t address, size_t count, size
     return elf_getdata_rawchunk(elf->handle, place - elf->bytes, bytes, type);
 }
 
-/* --- the dynamic section ------------------------------------------------------------------- */
+/* --- the dynamic section --------------------------------------------------------------------- */
 
 static const int64_t entry_tags[RT_ELF_ENTRY_COUNT] = {
     [RT_ELF_STRINGS] = DT_STRTAB,
@@ -303,7 +305,7 @@ static rt_elf_fault read_dynamic(rt_elf *elf)
     return fault ? fault : read_texts(elf);
 }
 
-/* --- relocations --------------------------------------------------------------------------- */
+/* --- relocations ----------------------------------------------------------------------------- */
 
 static uint64_t value_in_place(const rt_elf *elf, uint64_t address)
 {
@@ -355,7 +357,7 @@ bool rt_elf_relocation(const rt_elf *elf, uint64_t address, uint64_t *value)
     return packed_relocation(elf, address);
 }
 
-/* --- opening ------------------------------------------------------------------------------- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 rt_elf_fault rt_elf_open(rt_elf *elf, rt_arena *arena, const void *bytes, size_t length)
 {

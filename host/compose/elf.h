@@ -113,7 +113,7 @@ bool rt_elf_offers(const rt_elf *elf, const char *name, const char *version);
 /* Whether the object defines the version; true if it has no versions at all. */
 bool rt_elf_offers_version(const rt_elf *elf, const char *version);
 
-/* --- between elf.c and elf_symbols.c ------------------------------------------------------- */
+/* --- between elf.c and elf_symbols.c --------------------------------------------------------- */
 
 rt_elf_fault rt_elf_read_symbols(rt_elf *elf);
 rt_elf_fault rt_elf_damaged(rt_elf *elf, const char *text);

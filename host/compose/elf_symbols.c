@@ -11,7 +11,7 @@
 #define VERSION_HIDDEN 0x8000
 #define FIRST_VERSION 2 /* 0 is local, 1 the object's own name */
 
-/* --- symbols ------------------------------------------------------------------------------- */
+/* --- symbols --------------------------------------------------------------------------------- */
 
 static uint32_t word(const unsigned char *table, size_t index)
 {
@@ -127,7 +127,7 @@ bool rt_elf_defined(const GElf_Sym *symbol)
            (symbol->st_value || symbol->st_shndx == SHN_ABS || type == STT_TLS);
 }
 
-/* --- versions ------------------------------------------------------------------------------ */
+/* --- versions -------------------------------------------------------------------------------- */
 
 static bool add_version(rt_elf *elf, uint16_t index, bool weak, const char *library,
                         const char *name)
@@ -220,7 +220,7 @@ rt_elf_fault rt_elf_read_symbols(rt_elf *elf)
     return RT_ELF_SOUND;
 }
 
-/* --- looking up ---------------------------------------------------------------------------- */
+/* --- looking up ------------------------------------------------------------------------------ */
 
 /* Without a version the linker takes a symbol that has none, or the default one. */
 static bool version_serves(const rt_elf *elf, size_t index, const char *version)

@@ -174,8 +174,8 @@ void rt_host_settings_judge(rt_composer *composer)
                                 .option_count = 1};
         rt_node *alone = rt_node_new(composer->arena, "", RT_NODE_GROUP);
         rt_node copy;
-        if (node) {
-            copy = *node;
+        if (node && !(strcmp(option->name, "environment") == 0 && node->type == RT_NODE_STRING)) {
+            copy = *node; /* the word for the environment has been judged already */
             copy.next = NULL;
             alone->first = alone->last = &copy;
         }

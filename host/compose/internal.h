@@ -7,6 +7,7 @@
 #define RT_COMPOSE_INTERNAL_H
 
 #include "compose/compose.h"
+#include "compose/secret_name.h"
 
 /* A module under one name: by default its own, or an instance's. */
 typedef struct rt_candidate {
@@ -58,6 +59,9 @@ typedef struct rt_composer {
     size_t quiet_count;
     const char **secret_variables; /* read by @env:, to leave the workers' environment */
     size_t secret_variable_count;
+    rt_place *secret_lines; /* of files, that no diagnostic may show */
+    size_t secret_line_count;
+    bool judging_disabled; /* of a group that says `enabled = false`: it may be incomplete */
 } rt_composer;
 
 /* settings.c: the layers. */
@@ -95,6 +99,8 @@ typedef struct rt_group_check {
 } rt_group_check;
 void rt_group_judge(rt_composer *composer, const rt_group_check *check, const rt_node *group,
                     rt_setting *values);
+/* It is a secret, or a list, group or map that holds one. */
+bool rt_option_holds_secret(const rt_option_spec *option);
 const char *rt_setting_type_name(enum rt_setting_type type);
 
 /* secret.c: references, placeholders, literals. */
@@ -108,7 +114,10 @@ rt_secret_outcome rt_secret_resolve(rt_composer *composer, const char *path, con
                                     const char **text);
 bool rt_secret_is_placeholder(const char *text);
 void rt_secret_judge_literal(rt_composer *composer, const char *path, const rt_node *node);
-bool rt_secret_sounding(const char *name);
+/* The line of `place` holds a secret; rt_secret_redact takes all such lines out of the diagnostics,
+ * whatever they are about. */
+void rt_secret_hide(rt_composer *composer, const rt_place *place);
+void rt_secret_redact(rt_composer *composer);
 const char *rt_variable(const rt_composer *composer, const char *name);
 
 /* discover.c */
@@ -130,7 +139,9 @@ const char *rt_candidate_needs(rt_composer *composer, const rt_candidate *candid
 void rt_resolve(rt_composer *composer);
 bool rt_order(rt_composer *composer);
 
-/* policy.c */
+/* gate.c, events.c, policy.c */
+void rt_gate_judge(rt_composer *composer);
+void rt_events_judge(rt_composer *composer);
 void rt_policy_judge(rt_composer *composer);
 
 /* effects.c */

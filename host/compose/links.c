@@ -86,7 +86,7 @@ static name *intern(rt_library_cache *cache, const char *text)
     return fresh;
 }
 
-/* --- files --------------------------------------------------------------------------------- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 /* Looks before it opens: a plugin may name anything, and to open a device can do things. Mapped,
  * not read, for libraries are large, shared, and replaced by renaming. */
@@ -154,7 +154,7 @@ static library *library_in(rt_library_cache *cache, piece head, piece folder, co
     return size > 0 && (size_t)size < sizeof path ? library_at(cache, path) : NULL;
 }
 
-/* --- where the dynamic linker looks -------------------------------------------------------- */
+/* --- where the dynamic linker looks ---------------------------------------------------------- */
 
 /* The head of ld.so.cache as glibc writes it since 2.2, and one entry. Offsets of texts count from
  * the start of the file. */
@@ -257,7 +257,7 @@ static library *search(rt_library_cache *cache, const rt_manifest *manifest,
     return found ? found : search_usual(cache, wanted);
 }
 
-/* --- the scope of one plugin --------------------------------------------------------------- */
+/* --- the scope of one plugin ----------------------------------------------------------------- */
 
 static void add_to_scope(rt_library_cache *cache, library *found, name *wanted)
 {
@@ -324,7 +324,7 @@ static void collect_scope(const link_check *check)
         add_to_scope(cache, found, libc);
 }
 
-/* --- versions and symbols ------------------------------------------------------------------ */
+/* --- versions and symbols -------------------------------------------------------------------- */
 
 static library *current(rt_library_cache *cache, const char *file)
 {
@@ -435,7 +435,7 @@ bool rt_manifest_check_links(rt_library_cache *cache, rt_diagnostics *diagnostic
     return diagnostics->errors == errors;
 }
 
-/* --- the cache ----------------------------------------------------------------------------- */
+/* --- the cache ------------------------------------------------------------------------------- */
 
 rt_library_cache *rt_library_cache_new(rt_arena *arena)
 {

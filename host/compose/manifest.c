@@ -1,11 +1,11 @@
-/* What the notes of a plugin mean: one table of kinds and their keys, and the rules between notes.
- */
+/* What the notes of a plugin mean: one table of kinds and their keys, and the rules
+ * between notes. */
 #include "compose/internal.h"
 #include "compose/manifest_parts.h"
 
 #include <string.h>
 
-#define MOST_PROBLEMS 50 /* of one file: a hostile one could fill the terminal */
+#define MOST_PROBLEMS 20 /* of one file: a hostile one could fill the terminal */
 
 const char *const rt_environment_names[RT_ENVIRONMENT_COUNT] = {"development", "test", "staging",
                                                                 "production"};
@@ -20,7 +20,7 @@ const char *rt_tier_name(rt_tier tier)
     return tiers[tier].name;
 }
 
-/* --- the table ----------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------- */
 
 static const rt_word environments[] = {{"development", 1u << RT_DEVELOPMENT},
                                        {"test", 1u << RT_TEST},
@@ -214,17 +214,17 @@ static bool enough(rt_plugin *plugin)
     return plugin->cut;
 }
 
-/* --- one note ------------------------------------------------------------------------------ */
+/* --- one note -------------------------------------------------------------------------------- */
 
 static const note_kind *find_kind(rt_plugin *plugin, const char *name)
 {
     rt_suggestion suggestion;
-    rt_suggest_begin(&suggestion, name);
-    for (size_t i = 0; i < RT_COUNT(kinds); i++) {
+    for (size_t i = 0; i < RT_COUNT(kinds); i++)
         if (strcmp(kinds[i].name, name) == 0)
             return &kinds[i];
+    rt_suggest_begin(&suggestion, name);
+    for (size_t i = 0; i < RT_COUNT(kinds); i++)
         rt_suggest(&suggestion, kinds[i].name);
-    }
     rt_diagnostic *diagnostic = RT_DIAGNOSE(plugin->diagnostics, UNKNOWN_NOTE, &plugin->place,
                                             plugin->place.file, rt_shown(plugin->arena, name));
     if (suggestion.nearest)
@@ -298,7 +298,7 @@ static void read_note(rt_plugin *plugin, const rt_manifest_note *note)
     }
 }
 
-/* --- rules between notes ------------------------------------------------------------------- */
+/* --- rules between notes --------------------------------------------------------------------- */
 
 static void contradiction(rt_plugin *plugin, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -407,7 +407,7 @@ static void judge_options(rt_plugin *plugin, const rt_option_spec *options, size
     }
 }
 
-/* --- all of them --------------------------------------------------------------------------- */
+/* --- all of them ----------------------------------------------------------------------------- */
 
 static const char *declared_abi(const rt_plugin *plugin)
 {
@@ -428,12 +428,15 @@ static bool judge_abi(rt_plugin *plugin)
     const char *text = declared_abi(plugin);
     if (!text || !rt_parse_abi(text, abi) || (abi[0] == RT_ABI_MAJOR && abi[1] <= RT_ABI_MINOR))
         return true;
-    if (abi[0] != RT_ABI_MAJOR)
-        RT_DIAGNOSE(plugin->diagnostics, OTHER_ABI, &plugin->place, plugin->place.file, abi[0],
-                    abi[1], RT_ABI_MAJOR, RT_ABI_MINOR);
-    else
-        RT_DIAGNOSE(plugin->diagnostics, NEWER_ABI, &plugin->place, plugin->place.file, abi[0],
-                    abi[1], RT_ABI_MAJOR, RT_ABI_MINOR);
+    bool newer = abi[0] == RT_ABI_MAJOR;
+    rt_diagnostics *diagnostics = plugin->diagnostics;
+    const rt_place *place = &plugin->place;
+    rt_diagnostic *diagnostic = newer ? RT_DIAGNOSE(diagnostics, NEWER_ABI, place, place->file,
+                                                    abi[0], abi[1], RT_ABI_MAJOR, RT_ABI_MINOR)
+                                      : RT_DIAGNOSE(diagnostics, OTHER_ABI, place, place->file,
+                                                    abi[0], abi[1], RT_ABI_MAJOR, RT_ABI_MINOR);
+    rt_help(diagnostic, "build it again with the SDK of this host%s",
+            newer ? ", or upgrade the host" : "");
     return false;
 }
 

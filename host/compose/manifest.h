@@ -110,9 +110,9 @@ typedef struct rt_manifest {
     size_t publishes_count, handles_count;
     rt_condition *development_only_when;
     size_t condition_count;
-    const char *build_id; /* hexadecimal, or NULL */
+    const char *build_id;     /* hexadecimal, or NULL */
     unsigned char digest[32]; /* SHA-256 of the file that was judged: what is loaded must have it */
-    const char **needed;  /* DT_NEEDED */
+    const char **needed;      /* DT_NEEDED */
     size_t needed_count;
     const char *runpath;    /* DT_RUNPATH or DT_RPATH, or NULL */
     bool runpath_inherited; /* it is a DT_RPATH: also for what the libraries need */

@@ -31,7 +31,7 @@ static void bad_option(rt_plugin *plugin, const rt_option_spec *option, const ch
                 rt_shown(plugin->arena, option->name), what);
 }
 
-/* --- the configuration's syntax ------------------------------------------------------------ */
+/* --- the configuration's syntax -------------------------------------------------------------- */
 
 /* The text of `"…"` without its quotes, or NULL. Escapes stay: no unit and no word needs one. */
 static const char *unquoted(rt_arena *arena, const char *text)
@@ -118,7 +118,7 @@ static bool is_braced(rt_arena *arena, const rt_option_spec *option, const char 
     return length >= 2 && text[0] == '{' && text[length - 1] == '}';
 }
 
-/* --- types --------------------------------------------------------------------------------- */
+/* --- types ----------------------------------------------------------------------------------- */
 
 enum { RANGE = 1, LENGTH = 2, WORDS = 4, FIELDS = 8, OF = 16, ACCESS = 32 };
 
@@ -211,7 +211,7 @@ static void judge_words(rt_plugin *plugin, const rt_option_spec *option)
             }
 }
 
-/* --- bounds -------------------------------------------------------------------------------- */
+/* --- bounds ---------------------------------------------------------------------------------- */
 
 static bool bound_value(const rt_option_spec *option, const char *text, double *value)
 {
@@ -252,7 +252,8 @@ static void judge_default(rt_plugin *plugin, const rt_option_spec *option)
 void rt_option_judge(rt_plugin *plugin, const rt_option_spec *option, bool is_field)
 {
     if (!is_field && rt_option_find(rt_module_options, rt_module_option_count, option->name))
-        RT_DIAGNOSE(plugin->diagnostics, RESERVED_OPTION, &plugin->place, option->name);
+        rt_help(RT_DIAGNOSE(plugin->diagnostics, RESERVED_OPTION, &plugin->place, option->name),
+                "give it another name");
     if (option->type == RT_SETTING_NONE)
         return; /* unknown: reported already */
     judge_attributes(plugin, option);

@@ -45,15 +45,18 @@ bool rt_notes_read(rt_plugin *plugin);
  * file can be relied on. */
 bool rt_notes_judge(rt_plugin *plugin);
 
-/* descriptor.c */
-void rt_descriptor_judge(rt_plugin *plugin);
+/* manifest_order.c: of a sound manifest, whose names are all there. */
+void rt_manifest_sort(rt_manifest *manifest);
+
+/* descriptor.c: compares the descriptor with the manifest if that is sound. */
+void rt_descriptor_judge(rt_plugin *plugin, bool notes_are_sound);
 void rt_symbols_collect(rt_plugin *plugin);
 
 /* Text of a file that nobody vouches for, fit for a terminal: controls and bytes that are no UTF-8
  * are escaped, long texts are cut. */
 const char *rt_shown(rt_arena *arena, const char *text);
 
-/* --- meaning of values: manifest_values.c -------------------------------------------------- */
+/* --- meaning of values: manifest_values.c ---------------------------------------------------- */
 
 /* A word and what it stands for: a number, a bit, or the offset of a bool. */
 typedef struct rt_word {
@@ -93,7 +96,7 @@ bool rt_parse_abi(const char *text, uint16_t abi[2]);
 /* "option=port": what messages call the note that is read now. */
 const char *rt_subject(const rt_plugin *plugin);
 
-/* --- options: manifest_options.c ----------------------------------------------------------- */
+/* --- options: manifest_options.c ------------------------------------------------------------- */
 
 extern const rt_word rt_setting_types[];
 void rt_option_judge(rt_plugin *plugin, const rt_option_spec *option, bool is_field);

@@ -16,7 +16,7 @@ const char *rt_subject(const rt_plugin *plugin)
                            rt_shown(plugin->arena, plugin->subject->value));
 }
 
-/* --- texts and names ----------------------------------------------------------------------- */
+/* --- texts and names ------------------------------------------------------------------------- */
 
 void rt_take_text(rt_plugin *plugin, const rt_key_rule *rule, const char *value, void *target)
 {
@@ -86,7 +86,7 @@ void rt_take_topic(rt_plugin *plugin, const rt_key_rule *rule, const char *value
     *(const char **)target = value;
 }
 
-/* --- numbers ------------------------------------------------------------------------------- */
+/* --- numbers --------------------------------------------------------------------------------- */
 
 /* "65536", "64 * 1024": what the macros make of the text of their argument. */
 static bool parse_number(const char *text, int64_t *number)
@@ -150,23 +150,29 @@ void rt_take_abi(rt_plugin *plugin, const rt_key_rule *rule, const char *value, 
         bad_number(plugin, rule->key, value);
 }
 
-/* --- words --------------------------------------------------------------------------------- */
+/* --- words ----------------------------------------------------------------------------------- */
 
-static const rt_word *find_word(rt_plugin *plugin, const rt_key_rule *rule, const rt_word *words,
-                                const char *text)
+static void unknown_word(rt_plugin *plugin, const rt_key_rule *rule, const rt_word *words,
+                         const char *text)
 {
     rt_suggestion suggestion;
     rt_suggest_begin(&suggestion, text);
-    for (const rt_word *word = words; word->name; word++) {
-        if (strcmp(word->name, text) == 0)
-            return word;
+    for (const rt_word *word = words; word->name; word++)
         rt_suggest(&suggestion, word->name);
-    }
     rt_diagnostic *diagnostic =
         RT_DIAGNOSE(plugin->diagnostics, UNKNOWN_NOTE_WORD, &plugin->place,
                     rt_shown(plugin->arena, text), rule->key, rt_subject(plugin));
     if (suggestion.nearest)
         rt_help(diagnostic, "did you mean `%s`?", suggestion.nearest);
+}
+
+static const rt_word *find_word(rt_plugin *plugin, const rt_key_rule *rule, const rt_word *words,
+                                const char *text)
+{
+    for (const rt_word *word = words; word->name; word++)
+        if (strcmp(word->name, text) == 0)
+            return word;
+    unknown_word(plugin, rule, words, text);
     return NULL;
 }
 
@@ -235,7 +241,7 @@ void rt_take_bound(rt_plugin *plugin, const rt_key_rule *rule, const char *value
     *(const char **)target = *value ? value : NULL;
 }
 
-/* --- capabilities -------------------------------------------------------------------------- */
+/* --- capabilities ---------------------------------------------------------------------------- */
 
 void rt_take_capability(rt_plugin *plugin, const rt_key_rule *rule, const char *value, void *target)
 {

@@ -6,22 +6,24 @@
 
 #define OWNER "RT"
 #define OWNER_TYPE 1
+#define LONGEST_BUILD_ID 64
 
 static void broken(rt_plugin *plugin, const char *what)
 {
-    RT_DIAGNOSE(plugin->diagnostics, BROKEN_NOTE, &plugin->place, plugin->place.file, what);
+    rt_help(RT_DIAGNOSE(plugin->diagnostics, BROKEN_NOTE, &plugin->place, plugin->place.file, what),
+            "build or install the plugin again");
 }
 
-static rt_diagnostic *bad_text(rt_plugin *plugin, const char *what, const char *text)
+static void bad_text(rt_plugin *plugin, const char *what, const char *text)
 {
     rt_diagnostic *diagnostic =
         RT_DIAGNOSE(plugin->diagnostics, BAD_NOTE_TEXT, &plugin->place, plugin->place.file, what);
     if (text)
         rt_note(diagnostic, "the text is `%s`", rt_shown(plugin->arena, text));
-    return diagnostic;
+    rt_help(diagnostic, "texts in the macros of rt/module.h are single lines of UTF-8");
 }
 
-/* --- text ---------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------ */
 
 /* C0 and C1 controls and DEL: they would act on the terminal that a message is shown on. */
 static bool is_control(const unsigned char *text, size_t size)
@@ -69,7 +71,7 @@ static const char *text_problem(const char *text)
     return !equals ? "has a text without `=`" : equals == text ? "has a value without a key" : NULL;
 }
 
-/* --- pairs --------------------------------------------------------------------------------- */
+/* --- pairs ----------------------------------------------------------------------------------- */
 
 static bool add_pair(rt_plugin *plugin, rt_manifest_note *note, char *text)
 {
@@ -103,13 +105,16 @@ static bool add_note(rt_plugin *plugin, const char *bytes, size_t size)
 
 static void take_build_id(rt_plugin *plugin, const unsigned char *bytes, size_t size)
 {
+    static const char digits[] = "0123456789abcdef";
     char *text = rt_arena_alloc(plugin->arena, size * 2 + 1);
-    for (size_t i = 0; i < size; i++)
-        sprintf(text + i * 2, "%02x", bytes[i]);
+    for (size_t i = 0; i < size; i++) {
+        text[i * 2] = digits[bytes[i] >> 4];
+        text[i * 2 + 1] = digits[bytes[i] & 15];
+    }
     plugin->manifest->build_id = text;
 }
 
-/* --- segments ------------------------------------------------------------------------------ */
+/* --- segments -------------------------------------------------------------------------------- */
 
 static bool owned_by(const Elf_Data *data, const GElf_Nhdr *header, size_t name, const char *owner)
 {
@@ -117,27 +122,40 @@ static bool owned_by(const Elf_Data *data, const GElf_Nhdr *header, size_t name,
     return header->n_namesz == size && memcmp((const char *)data->d_buf + name, owner, size) == 0;
 }
 
+static bool take_note(rt_plugin *plugin, const Elf_Data *data, const GElf_Nhdr *header, size_t name,
+                      size_t description)
+{
+    const char *bytes = (const char *)data->d_buf + description;
+    if (owned_by(data, header, name, OWNER) && header->n_type == OWNER_TYPE)
+        return add_note(plugin, bytes, header->n_descsz);
+    if (owned_by(data, header, name, "GNU") && header->n_type == NT_GNU_BUILD_ID &&
+        header->n_descsz <= LONGEST_BUILD_ID)
+        take_build_id(plugin, (const unsigned char *)bytes, header->n_descsz);
+    return true;
+}
+
+/* What is left of a segment may be zeros that align its end. */
+static bool is_padding(const Elf_Data *data, size_t offset)
+{
+    const char *bytes = data->d_buf;
+    while (offset < data->d_size && bytes[offset] == 0)
+        offset++;
+    return offset == data->d_size;
+}
+
 static bool read_segment(rt_plugin *plugin, const GElf_Phdr *segment)
 {
     Elf_Type type = segment->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR;
     Elf_Data *data = elf_getdata_rawchunk(plugin->elf.handle, (int64_t)segment->p_offset,
                                           segment->p_filesz, type);
-    size_t offset = 0;
+    GElf_Nhdr header;
+    size_t name, description, offset = 0, next;
     bool sound = true;
-    while (data && offset < data->d_size) {
-        GElf_Nhdr header;
-        size_t name, description;
-        offset = gelf_getnote(data, offset, &header, &name, &description);
-        if (offset == 0)
-            break;
-        const char *bytes = (const char *)data->d_buf + description;
-        if (owned_by(data, &header, name, OWNER) && header.n_type == OWNER_TYPE)
-            sound &= add_note(plugin, bytes, header.n_descsz);
-        else if (owned_by(data, &header, name, "GNU") && header.n_type == NT_GNU_BUILD_ID &&
-                 header.n_descsz <= 64)
-            take_build_id(plugin, (const unsigned char *)bytes, header.n_descsz);
+    while (data && (next = gelf_getnote(data, offset, &header, &name, &description)) > 0) {
+        sound &= take_note(plugin, data, &header, name, description);
+        offset = next;
     }
-    if (data && offset == data->d_size)
+    if (data && is_padding(data, offset))
         return sound;
     broken(plugin, "it reaches beyond the end of its segment");
     return false;
@@ -171,7 +189,8 @@ static bool judge_segments(rt_plugin *plugin)
     }
     if (total <= RT_NOTES_LIMIT)
         return true;
-    RT_DIAGNOSE(plugin->diagnostics, NOTES_TOO_LARGE, &plugin->place, plugin->place.file);
+    rt_help(RT_DIAGNOSE(plugin->diagnostics, NOTES_TOO_LARGE, &plugin->place, plugin->place.file),
+            "put large texts into a file, or into the plugin's own data");
     return false;
 }
 

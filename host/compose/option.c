@@ -1,14 +1,15 @@
 /* One value against its declaration, and all values of a group. */
 #include "compose/internal.h"
 
+#include "base/reason.h"
 #include "base/suggest.h"
 #include "compose/quantity.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
 
 static const struct {
     const char *name;    /* as declared */
@@ -61,6 +62,16 @@ static bool wrong_type(const conversion *c, enum rt_setting_type wanted)
     return false;
 }
 
+/* What a reference stands for, which is not shown. */
+static bool wrong_reference(const conversion *c)
+{
+    rt_diagnostic *diagnostic =
+        RT_DIAGNOSE(c->composer->diagnostics, WRONG_TYPE, &c->node->value_place, c->path,
+                    types[c->spec->type].article, rt_node_type_name(RT_NODE_STRING));
+    rt_note(diagnostic, "`%s` stands for other text", c->node->value.text);
+    return false;
+}
+
 static bool bad_value(const conversion *c, const char *kind, const char *text, const char *why)
 {
     rt_diagnostic *diagnostic =
@@ -71,8 +82,7 @@ static bool bad_value(const conversion *c, const char *kind, const char *text, c
     return false;
 }
 
-/* --- ranges
- * ---------------------------------------------------------------------------------------- */
+/* --- ranges ---------------------------------------------------------------------------------- */
 
 static double bound(enum rt_setting_type type, const char *text)
 {
@@ -84,29 +94,50 @@ static double bound(enum rt_setting_type type, const char *text)
     return strtod(text, NULL);
 }
 
-/* `amount` is the number, or the length of what has one. */
-static bool in_range(const conversion *c, double amount, const char *shown, bool is_length)
+static const char *is_this(const conversion *c, const char *shown, bool low)
+{
+    if (c->hidden)
+        return low ? "is too small" : "is too large";
+    return rt_arena_format(c->composer->arena, "is %s", shown);
+}
+
+/* `amount` is what `shown` stands for. */
+static bool in_range(const conversion *c, double amount, const char *shown)
 {
     const rt_option_spec *spec = c->spec;
     bool low = spec->least && amount < bound(spec->type, spec->least);
     bool high = spec->most && amount > bound(spec->type, spec->most);
     if (!low && !high)
         return true;
-    RT_DIAGNOSE(c->composer->diagnostics, OUT_OF_RANGE, &c->node->value_place, c->path, shown,
-                is_length ? " long" : "", low ? "at least" : "at most",
-                low ? spec->least : spec->most);
+    RT_DIAGNOSE(c->composer->diagnostics, OUT_OF_RANGE, &c->node->value_place, c->path,
+                is_this(c, shown, low),
+                rt_arena_format(c->composer->arena, "be at %s %s", low ? "least" : "most",
+                                low ? spec->least : spec->most));
     return false;
 }
 
+/* The length of a text in bytes, or of a list in items. */
 static bool length_in_range(const conversion *c, size_t length)
 {
-    char shown[32];
-    snprintf(shown, sizeof shown, "%zu", length);
-    return in_range(c, (double)length, shown, true);
+    const rt_option_spec *spec = c->spec;
+    rt_arena *arena = c->composer->arena;
+    bool low = spec->least && (double)length < bound(RT_SETTING_INT, spec->least);
+    bool high = spec->most && (double)length > bound(RT_SETTING_INT, spec->most);
+    const char *limit = low ? spec->least : spec->most, *side = low ? "least" : "most";
+    const char *plural = length == 1 ? "" : "s";
+    if (!low && !high)
+        return true;
+    bool list = spec->type == RT_SETTING_LIST;
+    const char *found =
+        rt_arena_format(arena, list ? "has %zu item%s" : "is %zu byte%s long", length, plural);
+    const char *wanted =
+        rt_arena_format(arena, list ? "have at %s %s" : "be at %s %s bytes long", side, limit);
+    RT_DIAGNOSE(c->composer->diagnostics, OUT_OF_RANGE, &c->node->value_place, c->path, found,
+                wanted);
+    return false;
 }
 
-/* --- scalars
- * ---------------------------------------------------------------------------------------- */
+/* --- scalars --------------------------------------------------------------------------------- */
 
 static bool take_number(const conversion *c, const rt_node *node, rt_setting *out)
 {
@@ -124,7 +155,7 @@ static bool take_number(const conversion *c, const rt_node *node, rt_setting *ou
         snprintf(shown, sizeof shown, "%g", out->value.real);
     else
         snprintf(shown, sizeof shown, "%lld", (long long)out->value.integer);
-    return in_range(c, real ? out->value.real : (double)out->value.integer, shown, false);
+    return in_range(c, real ? out->value.real : (double)out->value.integer, shown);
 }
 
 static bool take_bool(const conversion *c, const rt_node *node, rt_setting *out)
@@ -142,20 +173,16 @@ static bool take_quantity(const conversion *c, const char *text, rt_setting *out
                                : rt_parse_size(text, &out->value.integer);
     if (why)
         return bad_value(c, duration ? "duration" : "size", text, why);
-    return in_range(c, (double)out->value.integer, text, false);
+    return in_range(c, (double)out->value.integer, text);
 }
 
-static bool take_enum(const conversion *c, const char *text, rt_setting *out)
+static bool bad_word(const conversion *c, const char *text)
 {
     const rt_option_spec *spec = c->spec;
     rt_suggestion suggestion;
     const char *list = NULL;
     rt_suggest_begin(&suggestion, text);
     for (size_t i = 0; i < spec->value_count; i++) {
-        if (strcmp(spec->values[i], text) == 0) {
-            out->value.text = spec->values[i];
-            return true;
-        }
         rt_suggest(&suggestion, spec->values[i]);
         rt_list_add(c->composer, &list, "`%s`", spec->values[i]);
     }
@@ -167,6 +194,18 @@ static bool take_enum(const conversion *c, const char *text, rt_setting *out)
     return false;
 }
 
+static bool take_enum(const conversion *c, const char *text, rt_setting *out)
+{
+    const rt_option_spec *spec = c->spec;
+    for (size_t i = 0; i < spec->value_count; i++) {
+        if (strcmp(spec->values[i], text) != 0)
+            continue;
+        out->value.text = spec->values[i];
+        return true;
+    }
+    return bad_word(c, text);
+}
+
 static bool take_path(const conversion *c, const char *text, rt_setting *out)
 {
     const char *path = rt_relative_path(c->composer, text);
@@ -174,13 +213,14 @@ static bool take_path(const conversion *c, const char *text, rt_setting *out)
     const char *folder =
         slash ? rt_arena_copy_n(c->composer->arena, path, (size_t)(slash - path)) : ".";
     out->value.text = path;
+    const char *shown = c->hidden ? "<redacted>" : path;
     if (c->spec->read && access(path, R_OK) < 0) {
-        RT_DIAGNOSE(c->composer->diagnostics, PATH_UNUSABLE, &c->node->value_place, path, c->path,
-                    "cannot be read");
+        RT_DIAGNOSE(c->composer->diagnostics, PATH_UNUSABLE, &c->node->value_place, shown, c->path,
+                    rt_arena_format(c->composer->arena, "cannot be read: %s", rt_reason(errno)));
         return false;
     }
     if (c->spec->write && access(path, F_OK) < 0 && access(*folder ? folder : "/", F_OK) < 0) {
-        RT_DIAGNOSE(c->composer->diagnostics, PATH_UNUSABLE, &c->node->value_place, path, c->path,
+        RT_DIAGNOSE(c->composer->diagnostics, PATH_UNUSABLE, &c->node->value_place, shown, c->path,
                     "cannot be written: its folder does not exist");
         return false;
     }
@@ -249,8 +289,8 @@ static bool take_scalar(conversion *c, rt_setting *out)
         rt_diagnostics quiet;
         rt_diagnostics_init(&quiet, c->composer->arena);
         const rt_node *parsed = rt_config_parse_value(c->composer->arena, &quiet, "", text);
-        if (!parsed || quiet.errors)
-            return wrong_type(c, c->spec->type);
+        if (!parsed || quiet.errors || parsed->type == RT_NODE_STRING)
+            return wrong_reference(c);
         node = parsed;
     }
     if (c->spec->type == RT_SETTING_BOOL)
@@ -261,12 +301,13 @@ static bool take_scalar(conversion *c, rt_setting *out)
                 : wrong_type(c, c->spec->type);
 }
 
-/* --- lists, groups, maps
- * ------------------------------------------------------------------------------ */
+/* --- lists, groups, maps --------------------------------------------------------------------- */
 
 static bool take_fields(const conversion *c, const rt_option_spec *spec, const rt_node *node,
                         const char *path, rt_setting *out)
 {
+    if (!spec->field_count)
+        return true; /* its members are names of capabilities; resolve.c and effects.c judge them */
     size_t errors = c->composer->diagnostics->errors;
     rt_setting *members =
         rt_arena_alloc(c->composer->arena, (spec->field_count + 1) * sizeof *members);
@@ -323,10 +364,24 @@ static bool take_map(const conversion *c, rt_setting *out)
     return good;
 }
 
+bool rt_option_holds_secret(const rt_option_spec *option)
+{
+    if (option->type == RT_SETTING_SECRET || option->of == RT_SETTING_SECRET)
+        return true;
+    for (size_t i = 0; i < option->field_count; i++)
+        if (rt_option_holds_secret(&option->fields[i]))
+            return true;
+    return false;
+}
+
 bool rt_option_convert(rt_composer *composer, const rt_option_spec *spec, const char *path,
                        const rt_node *node, rt_setting *out)
 {
     conversion c = {.composer = composer, .spec = spec, .path = path, .node = node};
+    bool scalar = node->type > RT_NODE_LIST;
+    bool refers = node->type == RT_NODE_STRING && rt_secret_is_reference(node->value.text);
+    if (scalar && !refers && rt_option_holds_secret(spec))
+        rt_secret_hide(composer, &node->value_place);
     *out = (rt_setting){.type = spec->type, .name = spec->name};
     bool good;
     if (spec->type == RT_SETTING_LIST)
@@ -343,24 +398,25 @@ bool rt_option_convert(rt_composer *composer, const rt_option_spec *spec, const 
     return good;
 }
 
-/* --- all options of a group
- * ----------------------------------------------------------------------------- */
+/* --- all options of a group ------------------------------------------------------------------ */
 
 static void unknown_setting(rt_composer *composer, const rt_group_check *check, const rt_node *node)
 {
     rt_suggestion suggestion;
-    rt_place place = node->name_place;
-    if (rt_secret_sounding(node->name))
-        place.source = NULL; /* the line may hold a secret under a mistyped name */
-    rt_diagnostic *diagnostic =
-        RT_DIAGNOSE(composer->diagnostics, UNKNOWN_SETTING, &place, node->name, check->owner);
+    rt_diagnostic *diagnostic = RT_DIAGNOSE(composer->diagnostics, UNKNOWN_SETTING,
+                                            &node->name_place, node->name, check->owner);
     rt_suggest_begin(&suggestion, node->name);
     for (size_t i = 0; i < check->option_count; i++)
         rt_suggest(&suggestion, check->options[i].name);
     for (size_t i = 0; i < check->common_count; i++)
         rt_suggest(&suggestion, check->common[i].name);
-    if (suggestion.nearest)
+    if (suggestion.nearest) {
+        const rt_option_spec *meant =
+            rt_option_find(check->options, check->option_count, suggestion.nearest);
         rt_label(diagnostic, "did you mean `%s`?", suggestion.nearest);
+        if (meant && rt_option_holds_secret(meant))
+            rt_secret_hide(composer, &node->name_place);
+    }
     if (check->where)
         rt_help(diagnostic, "%s lists its settings", check->where);
 }
@@ -451,7 +507,7 @@ void rt_group_judge(rt_composer *composer, const rt_group_check *check, const rt
         if (values[i].type == RT_SETTING_NONE && !judged[i])
             take_default(composer, check, &check->options[i], &values[i]);
     }
-    for (size_t i = 0; i < check->option_count; i++)
+    for (size_t i = 0; i < check->option_count && !composer->judging_disabled; i++)
         if (values[i].type == RT_SETTING_NONE && !judged[i] &&
             is_needed(check, &check->options[i], values))
             missing(composer, check, &check->options[i], group);

@@ -31,8 +31,7 @@ static int before(const rt_candidate *a, const rt_candidate *b)
     return order ? order : strcmp(a->name, b->name);
 }
 
-/* --- cycles
- * ---------------------------------------------------------------------------------------- */
+/* --- cycles ---------------------------------------------------------------------------------- */
 
 enum { UNSEEN, OPEN, CLOSED };
 
@@ -88,8 +87,7 @@ static bool has_cycle(rt_composer *composer)
     return walk.cyclic;
 }
 
-/* --- sorting: repeatedly the first by `before` of those whose providers are placed
- * -------------------- */
+/* --- sorting: repeatedly the first by `before` of those whose providers are placed ----------- */
 
 struct heap {
     rt_candidate **items;

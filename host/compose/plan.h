@@ -16,7 +16,7 @@ typedef struct rt_host_settings {
     int64_t start_timeout, drain_timeout, shutdown_delay, finalizer_timeout; /* ns */
     bool core_dumps;
     struct {
-        const rt_setting *listen; /* list of addresses */
+        const rt_setting *listen;                              /* list of addresses */
         int64_t request_timeout, header_timeout, idle_timeout; /* ns */
         int64_t max_header, max_body;                          /* bytes */
         int64_t max_requests, max_connections;                 /* a worker, at once */
@@ -57,12 +57,12 @@ typedef struct rt_plan_instance {
     const char *name;
     const char *module;
     const char *version;
-    const char *file;     /* as found */
-    const char *build_id; /* hexadecimal, or NULL; not packed */
+    const char *file;        /* as found */
+    const char *build_id;    /* hexadecimal, or NULL; not packed */
     const char *required_by; /* who brought it into the plan; NULL: a root; not packed */
-    const char *snapshot; /* the copy that is loaded; NULL until the supervisor made it */
-    bool root;            /* serves something itself */
-    bool lazy;            /* start = "lazy" */
+    const char *snapshot;    /* the copy that is loaded; NULL until the supervisor made it */
+    bool root;               /* serves something itself */
+    bool lazy;               /* start = "lazy" */
     bool development_only;
     bool acknowledged;
     uint32_t serves;
@@ -80,7 +80,8 @@ typedef struct rt_plan {
     rt_host_settings host;
     rt_plan_instance *instances; /* in the order of start */
     size_t instance_count;
-    const char **secret_variables; /* that `@env:` read: they leave the workers' environment; not packed */
+    /* Those `@env:` read: they leave the environment of the workers; not packed. */
+    const char **secret_variables;
     size_t secret_variable_count;
 } rt_plan;
 

@@ -1,5 +1,5 @@
 /* One walk over the plan serves both directions, so that the two cannot disagree: with `out` it
- * writes each value it meets, with `in` it reads it. */
+ * writes each value it meets and leaves the plan alone, with `in` it reads it. */
 #include "compose/plan.h"
 
 #include <string.h>
@@ -32,7 +32,7 @@ static void small(struct walk *walk, uint32_t *value, uint32_t most)
     number(walk, &wide);
     if (wide < 0 || wide > (int64_t)most)
         fail(walk);
-    else
+    else if (!walk->out)
         *value = (uint32_t)wide;
 }
 
@@ -40,7 +40,8 @@ static void truth(struct walk *walk, bool *value)
 {
     uint32_t bit = *value;
     small(walk, &bit, 1);
-    *value = bit == 1;
+    if (!walk->out)
+        *value = bit == 1;
 }
 
 static void text(struct walk *walk, const char **value)
@@ -65,7 +66,8 @@ static size_t items(struct walk *walk, void *array, size_t size, size_t *count)
     number(walk, &wide);
     if (walk->out)
         return *count;
-    if (walk->in.failed || (uint64_t)wide > (size_t)(walk->in.end - walk->in.next) / SMALLEST_ITEM) {
+    if (walk->in.failed ||
+        (uint64_t)wide > (size_t)(walk->in.end - walk->in.next) / SMALLEST_ITEM) {
         fail(walk);
         return *count = 0;
     }
@@ -80,8 +82,10 @@ static void members(struct walk *walk, rt_setting *value, int depth)
     size_t count = value->count;
     rt_setting *list = (rt_setting *)value->value.members;
     items(walk, &list, sizeof *list, &count);
-    value->count = (uint32_t)count;
-    value->value.members = list;
+    if (!walk->out) {
+        value->count = (uint32_t)count;
+        value->value.members = list;
+    }
     if (depth == DEEPEST)
         fail(walk);
     for (size_t i = 0; i < count && !walk->in.failed; i++)
@@ -143,11 +147,9 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
 
 static void provides(struct walk *walk, rt_plan_provides *offer)
 {
-    uint32_t tier = offer->tier;
     needed_text(walk, &offer->capability);
     small(walk, &offer->major, UINT32_MAX);
-    small(walk, &tier, RT_TIER_TEST);
-    offer->tier = (rt_tier)tier;
+    small(walk, (uint32_t *)&offer->tier, RT_TIER_TEST);
 }
 
 static void binding(struct walk *walk, rt_plan_binding *bound, size_t instance_count)
@@ -157,19 +159,17 @@ static void binding(struct walk *walk, rt_plan_binding *bound, size_t instance_c
     truth(walk, &bound->optional);
     truth(walk, &bound->raw);
     truth(walk, &bound->many);
+    number(walk, (int64_t *)&bound->quiet);
     text(walk, &bound->reason);
-    size_t count =
-        items(walk, &bound->providers, sizeof *bound->providers, &bound->provider_count);
+    size_t count = items(walk, &bound->providers, sizeof *bound->providers, &bound->provider_count);
     for (size_t i = 0; i < count && !walk->in.failed; i++)
         small(walk, &bound->providers[i], (uint32_t)instance_count - 1);
 }
 
 static void option(struct walk *walk, rt_plan_option *entry)
 {
-    uint32_t type = entry->type;
     needed_text(walk, &entry->name);
-    small(walk, &type, RT_SETTING_MAP);
-    entry->type = (enum rt_setting_type)type;
+    small(walk, (uint32_t *)&entry->type, RT_SETTING_MAP);
     setting(walk, &entry->value, 0);
 }
 
@@ -206,12 +206,10 @@ static void instance(struct walk *walk, rt_plan_instance *instance, size_t insta
 static void whole(struct walk *walk, rt_plan *plan)
 {
     int64_t magic = PLAN_MAGIC;
-    uint32_t environment = plan->environment;
     number(walk, &magic);
     if (magic != (int64_t)PLAN_MAGIC)
         fail(walk);
-    small(walk, &environment, RT_ENVIRONMENT_COUNT - 1);
-    plan->environment = (rt_environment)environment;
+    small(walk, (uint32_t *)&plan->environment, RT_ENVIRONMENT_COUNT - 1);
     host_settings(walk, &plan->host);
     size_t count = items(walk, &plan->instances, sizeof *plan->instances, &plan->instance_count);
     for (size_t i = 0; i < count && !walk->in.failed; i++)

@@ -1,6 +1,8 @@
-/* From a plugin file to its manifest: opens and reads the file, then runs the parts of the reader.
- */
+/* From a plugin file to its manifest: opens and reads the file, then runs the parts of
+ * the reader. */
 #include "compose/manifest_parts.h"
+
+#include "base/reason.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- bytes --------------------------------------------------------------------------------- */
+/* --- bytes ----------------------------------------------------------------------------------- */
 
 static rt_diagnostic *unfit(rt_plugin *plugin, rt_elf_fault fault)
 {
@@ -79,14 +81,17 @@ static void judge_stack(rt_plugin *plugin)
     for (size_t i = 0; i < plugin->elf.segment_count; i++)
         if (plugin->elf.segments[i].p_type == PT_GNU_STACK &&
             plugin->elf.segments[i].p_flags & PF_X)
-            RT_DIAGNOSE(plugin->diagnostics, EXECUTABLE_STACK, &plugin->place, plugin->place.file);
+            rt_help(RT_DIAGNOSE(plugin->diagnostics, EXECUTABLE_STACK, &plugin->place,
+                                plugin->place.file),
+                    "link it with `-z noexecstack`");
 }
 
 static void judge(rt_plugin *plugin)
 {
+    size_t errors = plugin->diagnostics->errors;
     if (!rt_notes_read(plugin) || !rt_notes_judge(plugin))
         return;
-    rt_descriptor_judge(plugin);
+    rt_descriptor_judge(plugin, plugin->diagnostics->errors == errors);
     rt_symbols_collect(plugin);
     judge_stack(plugin);
 }
@@ -106,10 +111,13 @@ rt_manifest *rt_manifest_parse(rt_arena *arena, rt_diagnostics *diagnostics, con
     if (open_elf(&plugin, bytes, length))
         judge(&plugin);
     rt_elf_close(&plugin.elf);
-    return diagnostics->errors == errors ? plugin.manifest : NULL;
+    if (diagnostics->errors != errors)
+        return NULL;
+    rt_manifest_sort(plugin.manifest);
+    return plugin.manifest;
 }
 
-/* --- files --------------------------------------------------------------------------------- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 static const char *kind_of_file(mode_t mode)
 {
@@ -136,7 +144,7 @@ static void report_unreadable(rt_diagnostics *diagnostics, const rt_place *place
         return;
     }
     rt_diagnostic *diagnostic =
-        RT_DIAGNOSE(diagnostics, PLUGIN_UNREADABLE, place, place->file, strerror(error));
+        RT_DIAGNOSE(diagnostics, PLUGIN_UNREADABLE, place, place->file, rt_reason(error));
     ssize_t length = readlink(place->file, target, sizeof target - 1);
     if (error == ENOENT && length >= 0) {
         target[length] = '\0';

@@ -7,8 +7,9 @@
 #include <stdio.h>
 
 /* Each diagnostic and an empty line behind it, then the verdict:
- *     2 errors, 0 warnings: runtime.conf is not fit for production */
-void rt_report_print(FILE *out, const rt_composition *composition, bool colour);
+ *     2 errors, 0 warnings: runtime.conf is not fit for production
+ * `strict`: one that has warnings is not fit either. Coloured if `out` wants it. */
+void rt_report_print(FILE *out, const rt_composition *composition, bool strict);
 
 /* Is it a terminal, and does NO_COLOR not forbid it? */
 bool rt_report_wants_colour(FILE *out);

@@ -35,8 +35,7 @@ struct request {
     size_t offer_count;
 };
 
-/* --- offers
- * ------------------------------------------------------------------------------------------ */
+/* --- offers ---------------------------------------------------------------------------------- */
 
 static int by_preference(const void *a, const void *b)
 {
@@ -81,8 +80,7 @@ static void find_offers(struct request *request)
         request->offer_count++;
 }
 
-/* --- binding
- * --------------------------------------------------------------------------------------------- */
+/* --- binding --------------------------------------------------------------------------------- */
 
 static void plan(struct resolver *resolver, rt_candidate *candidate)
 {
@@ -106,8 +104,7 @@ static void bind(struct request *request, rt_candidate *provider, const char *re
     plan(request->resolver, provider);
 }
 
-/* --- (1) and (2): by name
- * ---------------------------------------------------------------------------------- */
+/* --- (1) and (2): by name -------------------------------------------------------------------- */
 
 static void unknown_name(struct request *request, const rt_node *node, const char *name)
 {
@@ -121,6 +118,14 @@ static void unknown_name(struct request *request, const rt_node *node, const cha
         rt_suggest(&suggestion, request->offers[i].candidate->name);
     if (suggestion.nearest)
         rt_label(diagnostic, "did you mean `%s`?", suggestion.nearest);
+}
+
+static bool is_bound(const rt_plan_binding *binding, const rt_candidate *provider)
+{
+    for (size_t i = 0; i < binding->provider_count; i++)
+        if (binding->providers[i] == provider->index)
+            return true;
+    return false;
 }
 
 static void bind_name(struct request *request, const rt_node *node, const char *rule)
@@ -140,8 +145,10 @@ static void bind_name(struct request *request, const rt_node *node, const char *
         RT_DIAGNOSE(composer->diagnostics, BOUND_WRONG, &node->value_place, provider->name,
                     CAPABILITY(requires), request->consumer->name);
     else if (!provider->enabled)
-        RT_DIAGNOSE(composer->diagnostics, BOUND_DISABLED, &node->value_place, provider->name,
-                    provider->name);
+        RT_DIAGNOSE(composer->diagnostics, BOUND_DISABLED, &node->value_place, provider->name);
+    else if (is_bound(request->binding, provider))
+        RT_DIAGNOSE(composer->diagnostics, BOUND_TWICE, &node->value_place, provider->name,
+                    CAPABILITY(requires), request->consumer->name);
     else {
         provider->named = true;
         bind(request, provider, rt_arena_format(composer->arena, "named by `%s`", rule));
@@ -164,6 +171,12 @@ static bool bind_by_name(struct request *request, const rt_node *names, const ch
         rt_help(diagnostic, "name one module, in quotes and without brackets");
         return true;
     }
+    if (list && !node->first && !request->requires->optional) {
+        rt_diagnostic *diagnostic =
+            RT_DIAGNOSE(request->resolver->composer->diagnostics, NO_PROVIDER, &node->value_place,
+                        CAPABILITY(request->requires), request->consumer->name);
+        rt_label(diagnostic, "this list is empty");
+    }
     if (!list)
         bind_name(request, node, rule);
     for (const rt_node *name = list ? node->first : NULL; name; name = name->next)
@@ -171,8 +184,7 @@ static bool bind_by_name(struct request *request, const rt_node *names, const ch
     return true;
 }
 
-/* --- (3) to (5): by tier
- * ------------------------------------------------------------------------------------ */
+/* --- (3) to (5): by tier --------------------------------------------------------------------- */
 
 /* Optional requirements and sets never pull a development-only module into production. */
 static bool left_out(const struct request *request, const struct offer *offer)
@@ -181,7 +193,8 @@ static bool left_out(const struct request *request, const struct offer *offer)
     bool voluntary = request->requires->optional || request->requires->many;
     if (!composer->strict || !voluntary)
         return false;
-    rt_candidate_options(composer, offer->candidate);
+    if (offer->candidate->manifest->condition_count)
+        rt_candidate_options(composer, offer->candidate);
     if (!rt_candidate_development_only(offer->candidate, offer->provides) ||
         (offer->candidate->acknowledged && offer->provides->tier != RT_TIER_TEST))
         return false;
@@ -222,11 +235,12 @@ static bool bind_tier(struct request *request, rt_tier tier, bool all)
     const struct offer *best = NULL;
     for (size_t i = 0; i < request->offer_count; i++) {
         const struct offer *offer = &request->offers[i];
+        if (best && !all && offer->provides->priority < best->provides->priority)
+            return true;
         if (!is_eligible(request, offer, tier))
             continue;
         if (best && !all) {
-            if (offer->provides->priority == best->provides->priority)
-                ambiguous(request, best, offer);
+            ambiguous(request, best, offer);
             return true;
         }
         best = offer;
@@ -245,8 +259,7 @@ static bool bind_by_tier(struct request *request)
            bind_tier(request, RT_TIER_FALLBACK, false);
 }
 
-/* --- nothing to bind
- * ------------------------------------------------------------------------------------------ */
+/* --- nothing to bind ------------------------------------------------------------------------- */
 
 /* The offers that settings would bring, as help; for policy.c too. */
 static void suggest_offers(const struct request *request, rt_diagnostic *diagnostic)
@@ -334,9 +347,7 @@ static void bind_all(struct resolver *resolver, rt_candidate *consumer)
         bind_requirement(resolver, consumer, i);
 }
 
-/* --- roots
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- roots ----------------------------------------------------------------------------------- */
 
 static void load_root(struct resolver *resolver, const rt_node *name)
 {
@@ -347,8 +358,7 @@ static void load_root(struct resolver *resolver, const rt_node *name)
         candidate->root = candidate->named = true;
         plan(resolver, candidate);
     } else if (candidate) {
-        RT_DIAGNOSE(composer->diagnostics, BOUND_DISABLED, &name->value_place, candidate->name,
-                    candidate->name);
+        RT_DIAGNOSE(composer->diagnostics, BOUND_DISABLED, &name->value_place, candidate->name);
     } else if (name->type == RT_NODE_STRING) {
         rt_suggestion suggestion;
         rt_diagnostic *diagnostic =
@@ -381,8 +391,7 @@ static void find_roots(struct resolver *resolver)
     }
 }
 
-/* --- names nobody asked for
- * ----------------------------------------------------------------------------------------- */
+/* --- names nobody asked for ------------------------------------------------------------------ */
 
 static bool is_known_capability(const rt_composer *composer, const char *capability,
                                 rt_suggestion *suggestion)

@@ -1,6 +1,8 @@
 /* Secrets: references to them, and values that should have been one. */
 #include "compose/internal.h"
 
+#include "base/reason.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -23,7 +25,7 @@ static void unresolved(rt_composer *composer, const char *path, const rt_node *n
 {
     rt_diagnostic *diagnostic =
         RT_DIAGNOSE(composer->diagnostics, SECRET_UNRESOLVED, &node->value_place, path, what, why);
-    if (composer->request->no_secrets)
+    if (composer->request->no_secrets || composer->judging_disabled)
         rt_set_severity(composer->diagnostics, diagnostic, RT_INFO);
 }
 
@@ -59,7 +61,7 @@ static const char *from_file(rt_composer *composer, const char *path, const rt_n
     int result = rt_buffer_read_file(&content, file, SECRET_SIZE_LIMIT);
     const char *value = NULL;
     if (result < 0) {
-        unresolved(composer, path, node, file, strerror(-result));
+        unresolved(composer, path, node, file, rt_reason(-result));
     } else if (memchr(content.data, '\0', content.length)) {
         unresolved(composer, path, node, file, "the file holds a NUL byte");
     } else {
@@ -114,7 +116,7 @@ rt_secret_outcome rt_secret_resolve(rt_composer *composer, const char *path, con
         return *text ? RT_SECRET_RESOLVED : RT_SECRET_MISSING;
     }
     rt_diagnostic *diagnostic =
-        RT_DIAGNOSE(composer->diagnostics, UNKNOWN_REFERENCE, &node->value_place, path, value);
+        RT_DIAGNOSE(composer->diagnostics, UNKNOWN_REFERENCE, &node->value_place, path);
     rt_help(diagnostic, "references are `@env:NAME`, `@file:PATH` and `@credential:NAME`; "
                         "a value that starts with `@` is written `@@…`");
     return RT_SECRET_MISSING;
@@ -146,29 +148,36 @@ void rt_secret_judge_literal(rt_composer *composer, const char *path, const rt_n
         return;
     if (set && !composer->strict)
         return;
-    rt_place place = node->value_place;
-    place.source = NULL; /* the line holds the secret */
     rt_diagnostic *diagnostic =
-        set ? RT_DIAGNOSE(composer->diagnostics, SECRET_BY_SET, &place, path)
-            : RT_DIAGNOSE(composer->diagnostics, SECRET_LITERAL, &place, path);
+        set ? RT_DIAGNOSE(composer->diagnostics, SECRET_BY_SET, &node->value_place, path)
+            : RT_DIAGNOSE(composer->diagnostics, SECRET_LITERAL, &node->value_place, path);
     rt_help(diagnostic, "use `@env:NAME`, `@file:PATH` or `@credential:NAME`");
     if (composer->strict)
         rt_set_severity(composer->diagnostics, diagnostic, RT_ERROR);
 }
 
-bool rt_secret_sounding(const char *name)
+/* --- lines that hold one --------------------------------------------------------------------- */
+
+void rt_secret_hide(rt_composer *composer, const rt_place *place)
 {
-    static const char *const words[] = {"password",  "secret",     "apikey",
-                                        "token",     "credential", "privatekey",
-                                        "accesskey", "passphrase", "connectionstring"};
-    char plain[128];
-    size_t length = 0;
-    for (const char *c = name; *c && length < sizeof plain - 1; c++)
-        if (*c != '_' && *c != '-')
-            plain[length++] = (char)tolower((unsigned char)*c);
-    plain[length] = '\0';
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (strstr(plain, words[i]))
+    if (place->line)
+        rt_push(composer->arena, composer->secret_lines, composer->secret_line_count) = *place;
+}
+
+static bool is_hidden(const rt_composer *composer, const rt_place *place)
+{
+    for (size_t i = 0; i < composer->secret_line_count; i++)
+        if (composer->secret_lines[i].line == place->line &&
+            strcmp(composer->secret_lines[i].file, place->file) == 0)
             return true;
-    return false;
+    return rt_secret_in_line(place->source);
+}
+
+void rt_secret_redact(rt_composer *composer)
+{
+    for (size_t i = 0; i < composer->diagnostics->count; i++) {
+        rt_place *place = &composer->diagnostics->items[i]->place;
+        if (place->source && is_hidden(composer, place))
+            place->source = NULL;
+    }
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 rt_node *rt_node_new(rt_arena *arena, const char *name, rt_node_type type)
 {
     rt_node *node = RT_NEW(arena, rt_node);
@@ -79,8 +78,7 @@ const rt_node *rt_settings_find(const rt_node *top, const char *path)
     return node;
 }
 
-/* --- every path that a variable can name ---------------------------------------------------------
- */
+/* --- every path that a variable can name ----------------------------------------------------- */
 
 typedef struct known_path {
     const char *path;
@@ -145,8 +143,7 @@ static void know_all(known_paths *known)
                         known->items[i].path, known->items[i].variable);
 }
 
-/* --- overriding one path
- * --------------------------------------------------------------------------- */
+/* --- overriding one path --------------------------------------------------------------------- */
 
 static bool takes_text(enum rt_setting_type type)
 {
@@ -207,8 +204,7 @@ static void place(rt_composer *composer, const char *path, rt_node *value, const
     }
 }
 
-/* --- variables
- * --------------------------------------------------------------------------------------- */
+/* --- variables ------------------------------------------------------------------------------- */
 
 static void unknown_variable(known_paths *known, const char *name)
 {
@@ -239,12 +235,22 @@ static void take_variable(known_paths *known, const char *variable)
         return;
     }
     const char *origin = rt_arena_format(composer->arena, "environment variable %s", name);
+    if (rt_option_holds_secret(path->option))
+        rt_push(composer->arena, composer->secret_variables, composer->secret_variable_count) =
+            name;
     place(composer, path->path, read_override(composer, path->option, origin, equals + 1), origin);
 }
 
-/* --- --set
- * -----------------------------------------------------------------------------------------------
- */
+/* --- --set ----------------------------------------------------------------------------------- */
+
+/* Without a `=`, what follows the path may be a secret. */
+static const char *path_part(const rt_composer *composer, const char *set)
+{
+    size_t length = 0;
+    while (isalnum((unsigned char)set[length]) || (set[length] && strchr(".-_*", set[length])))
+        length++;
+    return rt_arena_copy_n(composer->arena, set, length);
+}
 
 static void take_set(known_paths *known, const char *set)
 {
@@ -253,8 +259,8 @@ static void take_set(known_paths *known, const char *set)
     size_t length = equals ? (size_t)(equals - set) : 0;
     const char *path = rt_arena_copy_n(composer->arena, set, length);
     if (!length || path[0] == '.' || path[length - 1] == '.' || strstr(path, "..")) {
-        rt_diagnostic *diagnostic =
-            RT_DIAGNOSE(composer->diagnostics, BAD_SET, NULL, equals ? path : set);
+        rt_diagnostic *diagnostic = RT_DIAGNOSE(composer->diagnostics, BAD_SET, NULL,
+                                                equals ? path : path_part(composer, set));
         rt_help(diagnostic, "write --set http.max_requests=100");
         return;
     }
@@ -274,4 +280,9 @@ void rt_settings_override(rt_composer *composer)
         take_variable(&known, *variable);
     for (size_t i = 0; i < composer->request->set_count; i++)
         take_set(&known, composer->request->sets[i]);
+    if (composer->request->environment)
+        place(composer, "environment",
+              read_override(composer, rt_host_options, "--environment",
+                            composer->request->environment),
+              "--environment");
 }

@@ -32,22 +32,28 @@ static void cancel_units(rt_cancel *cancel)
         rt_unit_cancel(&RT_ENTRY(link, rt_unit, cancel_link)->context);
 }
 
-void rt_host_cancel_fire(rt_cancel *cancel)
+static void fire_from_afar(rt_cancel *cancel)
 {
-    if (atomic_exchange(&cancel->fired, true))
-        return;
-    if (rt_on_loop) {
-        cancel_units(cancel);
-        return;
-    }
     pthread_mutex_lock(&rt_remote_lock);
-    rt_list_append(&queue, &cancel->queued);
-    rt_remote_wake();
+    if (!atomic_exchange(&cancel->fired, true)) {
+        rt_list_append(&queue, &cancel->queued);
+        rt_remote_wake();
+    }
     pthread_mutex_unlock(&rt_remote_lock);
 }
 
-/* Cancelling runs no foreign code, so the lock can be kept: the handle cannot be freed meanwhile.
- */
+/* Work that starts meanwhile sees `fired` and may end, and its owner free the handle, at once: from
+ * another thread it is set under the lock that freeing takes, and nothing is touched after it. */
+void rt_host_cancel_fire(rt_cancel *cancel)
+{
+    if (!rt_on_loop)
+        fire_from_afar(cancel);
+    else if (!atomic_exchange(&cancel->fired, true))
+        cancel_units(cancel);
+}
+
+/* Cancelling runs no foreign code, so the lock can be kept: the handle cannot be
+ * freed meanwhile. */
 void rt_cancel_drain(void)
 {
     pthread_mutex_lock(&rt_remote_lock);

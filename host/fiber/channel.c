@@ -32,8 +32,8 @@ void rt_host_channel_free(rt_channel *channel)
     free(channel);
 }
 
-/* Takes the first of those that wait at one end and wakes it; its item stays valid until it runs.
- */
+/* Takes the first of those that wait at one end and wakes it; its item stays valid until
+ * it runs. */
 static struct exchange *serve_first(rt_list *queue)
 {
     rt_list *first = rt_list_take(queue);

@@ -7,6 +7,7 @@
 #include "fiber/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -36,18 +37,30 @@ static struct {
     size_t count;
 } set = {.epoll = -1};
 
+static void grow(size_t index)
+{
+    size_t count = set.count ? set.count : 64;
+    while (count <= index)
+        count *= 2;
+    set.table = rt_xrealloc(set.table, count * sizeof *set.table);
+    memset(set.table + set.count, 0, (count - set.count) * sizeof *set.table);
+    set.count = count;
+}
+
+/* Makes room for a descriptor if there is one: a number that is none may be any size. */
+static bool make_room(int fd)
+{
+    if ((size_t)fd < set.count)
+        return true;
+    if (fcntl(fd, F_GETFD) < 0)
+        return false;
+    grow((size_t)fd);
+    return true;
+}
+
 static descriptor *find(int fd)
 {
-    size_t index = (size_t)fd;
-    if (index >= set.count) {
-        size_t count = set.count ? set.count : 64;
-        while (count <= index)
-            count *= 2;
-        set.table = rt_xrealloc(set.table, count * sizeof *set.table);
-        memset(set.table + set.count, 0, (count - set.count) * sizeof *set.table);
-        set.count = count;
-    }
-    return &set.table[index];
+    return &set.table[fd];
 }
 
 /* 0 or -errno. The descriptor may have been closed since, or come back as another. */
@@ -131,6 +144,13 @@ static void some_are_ready(uv_poll_t *poll, int status, int events)
         deliver(&ready[i]);
 }
 
+static int refuse(rt_unit *unit, int fd, int error)
+{
+    return rt_host_fail(&unit->context,
+                        error == EBADF ? RT_EINVALID_ARGUMENT : RT_ERESOURCE_EXHAUSTED,
+                        "cannot wait for descriptor %d: %s", fd, strerror(error));
+}
+
 static int wait_armed(rt_unit *unit, struct fd_waiter *waiter, uint32_t events, uint64_t deadline)
 {
     descriptor *entry = find(waiter->fd);
@@ -147,9 +167,7 @@ static int wait_armed(rt_unit *unit, struct fd_waiter *waiter, uint32_t events, 
     forget(waiter);
     if (result == -EPERM) /* a file or folder: always ready */
         return (int)events;
-    return rt_host_fail(&unit->context,
-                        result == -EBADF ? RT_EINVALID_ARGUMENT : RT_ERESOURCE_EXHAUSTED,
-                        "cannot wait for descriptor %d: %s", waiter->fd, strerror(-result));
+    return refuse(unit, waiter->fd, -result);
 }
 
 int rt_host_wait_fd(rt_ctx *ctx, int fd, uint32_t events, uint64_t deadline)
@@ -160,6 +178,8 @@ int rt_host_wait_fd(rt_ctx *ctx, int fd, uint32_t events, uint64_t deadline)
     if (fd < 0 || events == 0 || events & ~(RT_READABLE | RT_WRITABLE))
         return rt_host_fail(ctx, RT_EINVALID_ARGUMENT, "cannot wait for events %u of descriptor %d",
                             events, fd);
+    if (!make_room(fd))
+        return refuse(unit, fd, EBADF);
     return wait_armed(unit, &waiter, events, deadline);
 }
 
@@ -179,7 +199,8 @@ void rt_descriptors_close(void)
 
 void rt_descriptors_free(void)
 {
-    close(set.epoll);
+    if (set.epoll >= 0)
+        close(set.epoll);
     free(set.table);
     memset(&set, 0, sizeof set);
     set.epoll = -1;

@@ -29,7 +29,8 @@ uv_loop_t *rt_loop_uv(void);
 /* Runs until rt_loop_stop was called (from the loop). */
 void rt_loop_run(void);
 void rt_loop_stop(void);
-/* From now on rt_post and rt_run_async answer -RT_EUNAVAILABLE. */
+/* From now on rt_post and rt_run_async answer -RT_EUNAVAILABLE; what they took before
+ * has started. */
 void rt_loop_refuse(void);
 /* Frees everything; no unit may be alive. */
 void rt_loop_close(void);
@@ -60,8 +61,9 @@ const char *rt_unit_name(const rt_ctx *ctx);
 const char *rt_unit_correlation_if_any(const rt_ctx *ctx);
 /* Units alive, services and children among them. */
 uint32_t rt_unit_count(void);
-/* Cancels all services of one instance and waits for their end; called in a fiber. */
-int rt_services_stop(rt_ctx *ctx, rt_instance *instance);
+/* Cancels what runs for one instance on its own (services, posts, rt_run_async) and waits for its
+ * end; called in a fiber. */
+int rt_units_stop(rt_ctx *ctx, rt_instance *instance);
 
 /* The functions behind the SDK's table, in table order (host_table.c of process/). */
 void *rt_host_alloc(rt_ctx *ctx, uint64_t size);

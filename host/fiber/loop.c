@@ -68,8 +68,8 @@ static void open_handles(rt_loop *loop)
     uv_check_start(&loop->check, after_poll);
     uv_idle_init(&loop->uv, &loop->idle);
     rt_list_init(&loop->ready);
-    rt_list_init(&loop->services);
-    rt_list_init(&loop->service_waiters);
+    rt_list_init(&loop->roots);
+    rt_list_init(&loop->root_waiters);
 }
 
 static void close_handle(uv_handle_t *handle, void *argument)
@@ -106,6 +106,7 @@ int rt_loop_open(const rt_loop_options *options)
         result = rt_descriptors_open();
     if (result < 0) {
         close_handles(loop);
+        rt_descriptors_free();
         return result;
     }
     rt_overflow_open();

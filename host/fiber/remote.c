@@ -147,17 +147,23 @@ void rt_remote_open(void)
     pthread_mutex_unlock(&rt_remote_lock);
 }
 
-void rt_loop_refuse(void)
+static void stop_accepting(void)
 {
     pthread_mutex_lock(&rt_remote_lock);
     accepting = false;
     pthread_mutex_unlock(&rt_remote_lock);
 }
 
+void rt_loop_refuse(void)
+{
+    stop_accepting();
+    rt_remote_drain();
+}
+
 void rt_remote_close(void)
 {
     rt_list taken;
-    rt_loop_refuse();
+    stop_accepting();
     take_queue(&taken);
     for (rt_list *first; (first = rt_list_take(&taken));)
         refuse(RT_ENTRY(first, remote, link));

@@ -23,17 +23,13 @@ static bool cancel_one(rt_unit *unit)
         return false;
     if (unit->waiter && unit->waiter->interrupt)
         unit->waiter->interrupt(unit->waiter, -RT_ECANCELED);
-    return !rt_list_empty(&unit->children);
+    return true;
 }
 
-static rt_unit *first_child(rt_unit *unit)
+rt_unit *rt_unit_next(rt_unit *unit, const rt_unit *top, bool below)
 {
-    return RT_ENTRY(unit->children.next, rt_unit, sibling);
-}
-
-/* The next of the tree under `top` after all that is below `unit`; NULL at its end. */
-static rt_unit *next_beside(rt_unit *unit, const rt_unit *top)
-{
+    if (below && !rt_list_empty(&unit->children))
+        return RT_ENTRY(unit->children.next, rt_unit, sibling);
     while (unit != top) {
         if (unit->sibling.next != &unit->parent->children)
             return RT_ENTRY(unit->sibling.next, rt_unit, sibling);
@@ -46,7 +42,7 @@ void rt_unit_cancel(rt_ctx *ctx)
 {
     rt_unit *top = rt_unit_of(ctx);
     for (rt_unit *unit = top; unit;)
-        unit = cancel_one(unit) ? first_child(unit) : next_beside(unit, top);
+        unit = rt_unit_next(unit, top, cancel_one(unit));
 }
 
 int rt_host_cancelled(const rt_ctx *ctx)
@@ -76,7 +72,11 @@ void rt_child_leaves(rt_unit *unit)
 {
     rt_unit *parent = unit->parent;
     rt_list_remove(&unit->sibling);
-    if (!parent || !parent->children_waiter || !rt_list_empty(&parent->children))
+    if (!parent) {
+        rt_wake_all(&rt_the_loop.root_waiters, 0);
+        return;
+    }
+    if (!parent->children_waiter || !rt_list_empty(&parent->children))
         return;
     rt_wake(parent->children_waiter, 0);
     parent->children_waiter = NULL;

@@ -6,13 +6,7 @@
 static void service_ended(rt_ctx *ctx, const rt_exit *exit, void *name)
 {
     rt_report(ctx, name, exit);
-    rt_wake_all(&rt_the_loop.service_waiters, 0);
     free(name);
-}
-
-bool rt_unit_is_service(const rt_unit *unit)
-{
-    return unit->done == service_ended;
 }
 
 int rt_host_service(rt_ctx *ctx, const char *name, rt_work work, void *argument)
@@ -30,28 +24,29 @@ int rt_host_service(rt_ctx *ctx, const char *name, rt_work work, void *argument)
     return 0;
 }
 
-static bool cancel_services(rt_instance *instance)
+/* Those that the caller belongs to are left alone: they would wait for themselves. */
+static bool cancel_roots(rt_instance *instance, const rt_unit *caller)
 {
-    rt_list *services = &rt_the_loop.services;
+    rt_list *roots = &rt_the_loop.roots;
     bool any = false;
-    for (rt_list *link = services->next; link != services; link = link->next) {
-        rt_unit *service = RT_ENTRY(link, rt_unit, sibling);
-        if (service->home != instance || service == rt_current_unit)
+    for (rt_list *link = roots->next; link != roots; link = link->next) {
+        rt_unit *root = RT_ENTRY(link, rt_unit, sibling);
+        if (root->home != instance || root == caller->root)
             continue;
         any = true;
-        rt_unit_cancel(&service->context);
+        rt_unit_cancel(&root->context);
     }
     return any;
 }
 
-int rt_services_stop(rt_ctx *ctx, rt_instance *instance)
+int rt_units_stop(rt_ctx *ctx, rt_instance *instance)
 {
     rt_unit *unit = rt_unit_of(ctx);
     RT_TRY(rt_wait_own(unit));
-    while (cancel_services(instance)) {
+    while (cancel_roots(instance, unit)) {
         rt_waiter waiter = {.interrupt = rt_waiter_leave};
         RT_TRY(rt_wait_check(unit));
-        rt_list_append(&rt_the_loop.service_waiters, &waiter.link);
+        rt_list_append(&rt_the_loop.root_waiters, &waiter.link);
         RT_TRY(rt_wait(unit, &waiter, 0, 0));
     }
     return 0;

@@ -4,25 +4,25 @@
 
 #include <sys/mman.h>
 
+/* Debian's libraries are built without stack clash protection: a guard of one page can be jumped
+ * over by a large frame, 64 KiB hardly. */
 #define GUARD ((size_t)64 << 10)
 #define SMALLEST ((size_t)16 << 10)
-#define CLASSES 10 /* 16 KiB to 8 MiB */
+#define ORDERS 10 /* 16 KiB to 8 MiB */
 #define IDLE_MOST 1024
 #define SCALE (RT_SANITIZED ? 4 : 1)
 
-/* Debian's libraries are built without stack clash protection: a guard of one page can be jumped
- * over by a large frame, 64 KiB hardly. */
 static struct {
-    rt_stack *idle[CLASSES];
+    rt_stack *idle[ORDERS];
     size_t idle_count;
 } pool;
 
-static uint32_t class_of(size_t size)
+static uint32_t order_of(size_t size)
 {
-    uint32_t order = 0;
-    while (order < CLASSES - 1 && (SMALLEST << order) < size)
-        order++;
-    return order;
+    if (size <= SMALLEST)
+        return 0;
+    uint32_t order = 64 - (uint32_t)__builtin_clzl((size - 1) / SMALLEST);
+    return order < ORDERS ? order : ORDERS - 1;
 }
 
 static rt_stack *map_stack(uint32_t order)
@@ -38,7 +38,7 @@ static rt_stack *map_stack(uint32_t order)
     }
     char *low = memory + GUARD;
     rt_stack *stack = (rt_stack *)(low + size - 64);
-    *stack = (rt_stack){.low = low, .size = size, .size_class = order};
+    *stack = (rt_stack){.low = low, .size = size, .order = order};
     stack->valgrind = rt_shadow_map(low, low + size);
     return stack;
 }
@@ -51,7 +51,7 @@ static void unmap_stack(rt_stack *stack)
 
 rt_stack *rt_stack_take(size_t size)
 {
-    uint32_t order = class_of(size);
+    uint32_t order = order_of(size);
     rt_stack *stack = pool.idle[order];
     if (!stack)
         return map_stack(order);
@@ -67,14 +67,14 @@ void rt_stack_give(rt_stack *stack)
         unmap_stack(stack);
         return;
     }
-    stack->next = pool.idle[stack->size_class];
-    pool.idle[stack->size_class] = stack;
+    stack->next = pool.idle[stack->order];
+    pool.idle[stack->order] = stack;
     pool.idle_count++;
 }
 
 void rt_stack_free_idle(void)
 {
-    for (uint32_t order = 0; order < CLASSES; order++) {
+    for (uint32_t order = 0; order < ORDERS; order++) {
         for (rt_stack *stack = pool.idle[order], *next; stack; stack = next) {
             next = stack->next;
             unmap_stack(stack);

@@ -13,8 +13,8 @@
 typedef struct rt_stack {
     struct rt_stack *next; /* while idle */
     char *low;
-    size_t size; /* from `low` to the end of the mapping */
-    uint32_t size_class;
+    size_t size;    /* from `low` to the end of the mapping */
+    uint32_t order; /* the size is 16 KiB times two to this */
     unsigned valgrind;
 } rt_stack;
 

@@ -1,7 +1,5 @@
 #include "fiber/internal.h"
-#include "fiber/switch.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,30 +55,14 @@ void rt_unit_free_idle(void)
 
 /* --- switching ------------------------------------------------------------------------------- */
 
-/* OpenSSL's error queue is the thread's: what a fiber leaves in it while it waits, another would
- * take for its own. Looked at where speed does not count. */
 #if RT_SANITIZED
 unsigned long ERR_peek_error(void) __attribute__((weak));
-static void check_left_behind(void)
+void rt_check_left_behind(void)
 {
     if (ERR_peek_error && ERR_peek_error())
         rt_misuse("a fiber waits with errors in OpenSSL's queue");
 }
-#else
-static void check_left_behind(void)
-{
-}
 #endif
-
-void rt_unit_suspend(rt_unit *unit)
-{
-    int kept = errno;
-    check_left_behind();
-    rt_shadow_leave(&unit->shadow, false);
-    unit->back = jump_fcontext(unit->back, NULL).context;
-    rt_shadow_arrived(&unit->shadow);
-    errno = kept;
-}
 
 static _Noreturn void leave_for_good(rt_unit *unit)
 {
@@ -100,38 +82,34 @@ static void run_body(rt_transfer transfer)
     leave_for_good(unit);
 }
 
-static void end_unit(rt_unit *unit)
+/* Who resumed it may be a fiber. What is called here could neither suspend that nor end it. */
+static void tell_end(rt_unit *unit)
 {
     rt_exit exit;
+    rt_unit *resumer = rt_current_unit;
+    rt_unit_exit(unit, &exit);
+    unit->context.instance = unit->home; /* not the last finalizer's */
+    rt_current_unit = NULL;
+    unit->done(&unit->context, &exit, unit->done_argument);
+    rt_current_unit = resumer;
+}
+
+static void end_unit(rt_unit *unit)
+{
     rt_list_remove(&unit->cancel_link);
     rt_mutexes_release(unit);
-    rt_unit_exit(unit, &exit);
     if (unit->done)
-        unit->done(&unit->context, &exit, unit->done_argument);
+        tell_end(unit);
     rt_child_leaves(unit);
     rt_the_loop.alive--;
     give_unit(unit);
 }
 
-bool rt_unit_resume(rt_unit *unit)
+void rt_unit_left(rt_unit *unit)
 {
-    int kept = errno;
-    void *fake = NULL;
-    rt_unit *starter = rt_current_unit;
-    rt_current_unit = unit;
-    rt_shadow_enter(&unit->shadow, &fake, unit->stack->low, unit->stack->size);
-    rt_transfer transfer = jump_fcontext(unit->here, unit);
-    rt_shadow_entered(fake);
-    rt_current_unit = starter;
-    if (!transfer.data) {
-        unit->here = transfer.context;
-    } else {
-        rt_shadow_free(&unit->shadow);
-        rt_stack_give(unit->stack);
-        end_unit(unit);
-    }
-    errno = kept;
-    return transfer.data != NULL;
+    rt_shadow_free(&unit->shadow);
+    rt_stack_give(unit->stack);
+    end_unit(unit);
 }
 
 /* --- start ----------------------------------------------------------------------------------- */
@@ -154,6 +132,13 @@ static void join_parent(rt_unit *unit, rt_unit *parent)
     rt_list_append(&parent->children, &unit->sibling);
 }
 
+static void join_roots(rt_unit *unit, const char *correlation_id)
+{
+    if (rt_correlation_valid(correlation_id))
+        unit->correlation = rt_arena_copy(&unit->arena, correlation_id);
+    rt_list_append(&rt_the_loop.roots, &unit->sibling);
+}
+
 static rt_unit *make_unit(rt_unit *parent, const rt_unit_options *options, rt_work work,
                           void *argument)
 {
@@ -171,10 +156,8 @@ static rt_unit *make_unit(rt_unit *parent, const rt_unit_options *options, rt_wo
     rt_list_init(&unit->held);
     if (parent)
         join_parent(unit, parent);
-    else if (rt_correlation_valid(options->correlation_id))
-        unit->correlation = rt_arena_copy(&unit->arena, options->correlation_id);
-    if (rt_unit_is_service(unit))
-        rt_list_append(&rt_the_loop.services, &unit->sibling);
+    else
+        join_roots(unit, options->correlation_id);
     if (options->cancel)
         rt_cancel_attach(options->cancel, unit);
     rt_the_loop.alive++;

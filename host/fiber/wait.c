@@ -127,18 +127,23 @@ uint64_t rt_host_deadline(const rt_ctx *ctx)
     return rt_effective_deadline(rt_unit_of(ctx));
 }
 
-int rt_host_set_deadline(rt_ctx *ctx, uint64_t deadline)
+/* True if it moved, so that those of the children are to follow. */
+static bool move_deadline(rt_unit *unit, uint64_t deadline)
 {
-    rt_unit *unit = rt_unit_of(ctx);
     uint64_t present = rt_effective_deadline(unit);
-    if (!deadline || (present && present <= deadline))
-        return 0;
+    if (present && present <= deadline)
+        return false;
     *(unit->shielded ? &unit->shield_deadline : &unit->deadline) = deadline;
     rearm_timer(unit);
-    for (rt_list *link = unit->children.next; link != &unit->children; link = link->next) {
-        rt_unit *child = RT_ENTRY(link, rt_unit, sibling);
-        if (!child->shielded) /* finalizers have time of their own */
-            rt_host_set_deadline(&child->context, deadline);
+    return true;
+}
+
+int rt_host_set_deadline(rt_ctx *ctx, uint64_t deadline)
+{
+    rt_unit *top = rt_unit_of(ctx);
+    for (rt_unit *unit = deadline ? top : NULL; unit;) {
+        bool apart = unit != top && unit->shielded; /* finalizers have time of their own */
+        unit = rt_unit_next(unit, top, !apart && move_deadline(unit, deadline));
     }
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
     RT_TOKEN_CHARACTER = 1,       /* RFC 9110 tchar */
@@ -28,6 +29,21 @@ static inline unsigned rt_hex_value(char digit)
 {
     unsigned value = (unsigned char)digit;
     return (value & 15) + (value >> 6) * 9;
+}
+
+/* The first control character, or the end; eight bytes at a time. */
+static inline const char *rt_skip_printing(const char *at, const char *end)
+{
+    const uint64_t ones = ~(uint64_t)0 / 255, highs = ones * 128;
+    for (uint64_t word; end - at >= 8; at += 8) {
+        memcpy(&word, at, 8);
+        uint64_t deletes = word ^ ones * 0x7f;
+        if ((((word - ones * 0x20) & ~word) | ((deletes - ones) & ~deletes)) & highs)
+            break;
+    }
+    while (at < end && (unsigned char)*at >= 0x20 && *at != 0x7f)
+        at++;
+    return at;
 }
 
 #endif

@@ -19,7 +19,7 @@ typedef struct window {
 static void on_event(uv_poll_t *poll, int status, int events);
 static void settle(rt_connection *connection);
 
-/* --- life ----------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static void add_to_server(rt_connection *connection)
 {
@@ -104,7 +104,7 @@ bool rt_connection_is_idle(const rt_connection *connection)
            !connection->out.length && !connection->lingering;
 }
 
-/* --- writing -------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static void flush(rt_connection *connection)
 {
@@ -134,7 +134,7 @@ static void begin_linger(rt_connection *connection)
     shutdown(connection->fd, SHUT_WR);
 }
 
-/* --- taking requests ------------------------------------------------------------------------ */
+/* --- taking requests ------------------------------------------------------------------------- */
 
 static uint64_t body_limit(const rt_connection *connection)
 {
@@ -284,7 +284,7 @@ void rt_connection_answered(rt_connection *connection)
     settle(connection);
 }
 
-/* --- what to wait for ----------------------------------------------------------------------- */
+/* --- what to wait for ------------------------------------------------------------------------ */
 
 static int wanted_events(const rt_connection *connection)
 {
@@ -351,7 +351,7 @@ static void settle(rt_connection *connection)
         watch(connection);
 }
 
-/* --- events --------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------------------- */
 
 static void received(rt_connection *connection, size_t length)
 {

@@ -168,7 +168,8 @@ static bool value(walk *w)
     if (w->at == w->end)
         return false;
     bool good = take(w, '[') ? members(w, ']') : take(w, '{') ? members(w, '}') : scalar(w);
-    space(w);
+    if (good)
+        space(w);
     return good;
 }
 

@@ -14,18 +14,12 @@ static int refuse(rt_http_head *head, int status, const char *problem)
     return status;
 }
 
-/* The first byte that is no text of a value: a control other than tab, or the end. */
+/* The first byte that cannot be in a value: a control other than tab, or the end. */
 static const char *skip_text(const char *at, const char *end)
 {
-    const uint64_t ones = ~(uint64_t)0 / 255, highs = ones * 128;
-    for (uint64_t word; end - at >= 8; at += 8) {
-        memcpy(&word, at, 8);
-        uint64_t deletes = word ^ ones * 0x7f;
-        if ((((word - ones * 0x20) & ~word) | ((deletes - ones) & ~deletes)) & highs)
-            break;
-    }
-    while (at < end && rt_is(*at, RT_TEXT_CHARACTER))
-        at++;
+    at = rt_skip_printing(at, end);
+    while (at < end && *at == '\t')
+        at = rt_skip_printing(at + 1, end);
     return at;
 }
 
@@ -172,7 +166,7 @@ static int walk(rt_http_head *head, rt_http_scan *scan, const char *data, const 
     return result;
 }
 
-/* --- what the fields mean ------------------------------------------------------------------- */
+/* --- what the fields mean -------------------------------------------------------------------- */
 
 static uint32_t method_number(rt_str name)
 {
@@ -192,17 +186,18 @@ static uint32_t method_number(rt_str name)
 
 /* What is known of the framing while fields are judged one after the other. */
 typedef struct fields {
-    bool host, content_length, transfer_encoding;
+    uint32_t number; /* of the one that is judged, from 1 */
+    bool content_length, transfer_encoding;
 } fields;
 
 static int judge_host(rt_http_head *head, fields *seen, rt_str value)
 {
-    if (seen->host)
+    if (head->host_field)
         return refuse(head, 400, "more than one Host");
     if (!rt_http_host_valid(value))
         return refuse(head, 400, "Host is not `host` or `host:port`");
-    seen->host = true;
-    if (!head->host.data)
+    head->host_field = seen->number;
+    if (!head->is_absolute)
         head->host = value;
     return RT_HTTP_DONE;
 }
@@ -295,8 +290,9 @@ static const struct {
 /* One bit for each length that a judged field has, so that most others cost one test. */
 #define LENGTHS ((1u << 4) | (1u << 10) | (1u << 14) | (1u << 17) | (1u << 6) | (1u << 16))
 
-static int judge_field(rt_http_head *head, fields *seen, const rt_header *header)
+static int judge_field(rt_http_head *head, fields *seen)
 {
+    const rt_header *header = &head->headers[seen->number - 1];
     if (header->name.length > 31 || !(LENGTHS >> header->name.length & 1))
         return RT_HTTP_DONE;
     for (size_t i = 0; i < sizeof judged_fields / sizeof judged_fields[0]; i++)
@@ -311,11 +307,11 @@ static int judge(rt_http_head *head)
     fields seen = {0};
     head->method = method_number(head->method_name);
     int result = head->method ? rt_http_parse_target(head) : RT_HTTP_DONE;
-    for (uint32_t i = 0; i < head->header_count && result == RT_HTTP_DONE; i++)
-        result = judge_field(head, &seen, &head->headers[i]);
+    while (result == RT_HTTP_DONE && seen.number++ < head->header_count)
+        result = judge_field(head, &seen);
     if (result != RT_HTTP_DONE)
         return result;
-    if (!seen.host && head->minor)
+    if (!head->host_field && head->minor)
         return refuse(head, 400, "Host is missing");
     if (seen.content_length && seen.transfer_encoding)
         return refuse(head, 400, "Content-Length beside Transfer-Encoding");

@@ -35,14 +35,16 @@ typedef struct rt_http_head {
     rt_str target;
     rt_str path; /* decoded */
     rt_str query;
-    rt_str host;
-    rt_str correlation; /* of X-Correlation-Id if acceptable */
+    rt_str host;         /* of an absolute target, else of Host */
+    uint32_t host_field; /* which header is Host, from 1; 0: none */
+    rt_str correlation;  /* of X-Correlation-Id if acceptable */
     uint64_t content_length;
     const char *problem; /* why it was refused */
     bool chunked;
     bool close;
     bool expects_continue;
     bool asterisk;          /* OPTIONS * */
+    bool is_absolute;       /* the target had the form http://host/path */
     bool is_decoded;        /* path and segments point into `decoded` */
     bool too_many_segments; /* for any pattern */
     uint32_t segment_count;

@@ -18,10 +18,10 @@ static void copy_headers(rt_full_request *full, rt_arena *arena, const rt_http_h
     for (uint32_t i = 0; i < head->header_count; i++) {
         headers[i].name = moved(head->headers[i].name, distance);
         headers[i].value = moved(head->headers[i].value, distance);
-        /* RFC 9112, 3.2.2: an absolute target's host replaces the field. */
-        if (head->host.data && rt_http_same(headers[i].name, "host"))
-            headers[i].value = moved(head->host, distance);
     }
+    /* RFC 9112, 3.2.2: an absolute target's host replaces the field. */
+    if (head->is_absolute && head->host_field)
+        headers[head->host_field - 1].value = moved(head->host, distance);
     full->request.headers = headers;
     full->request.header_count = head->header_count;
 }

@@ -9,7 +9,7 @@
 /* For the lines of a head that do not grow with the handler's: status, date, lengths, id. */
 #define FIXED_ROOM 512
 
-/* --- buffers -------------------------------------------------------------------------------- */
+/* --- buffers --------------------------------------------------------------------------------- */
 
 static rt_buffer take_buffer(rt_http_server *server)
 {
@@ -50,7 +50,7 @@ void rt_response_discard(rt_response *response)
     response->status = 0;
 }
 
-/* --- what a handler calls ------------------------------------------------------------------- */
+/* --- what a handler calls -------------------------------------------------------------------- */
 
 static bool is_hosts_own(rt_str name)
 {
@@ -130,7 +130,7 @@ int rt_host_respond(rt_ctx *ctx, rt_response *response, uint32_t status, const c
     return 0;
 }
 
-/* --- the head ------------------------------------------------------------------------------- */
+/* --- the head -------------------------------------------------------------------------------- */
 
 static void refresh_date(rt_http_server *server)
 {

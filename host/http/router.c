@@ -94,7 +94,7 @@ static node *parameter_child(rt_router *router, node *parent)
     return parent->parameter;
 }
 
-/* --- patterns ------------------------------------------------------------------------------- */
+/* --- patterns -------------------------------------------------------------------------------- */
 
 static bool is_name(rt_str name)
 {
@@ -198,7 +198,7 @@ void rt_router_each(const rt_router *router,
     }
 }
 
-/* --- look-up -------------------------------------------------------------------------------- */
+/* --- look-up --------------------------------------------------------------------------------- */
 
 static const rt_route *of_method(const node *leaf, uint32_t method, uint32_t *allowed)
 {

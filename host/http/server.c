@@ -43,7 +43,7 @@ rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router)
     return server;
 }
 
-/* --- accepting ------------------------------------------------------------------------------ */
+/* --- accepting ------------------------------------------------------------------------------- */
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);
 
@@ -122,7 +122,7 @@ int rt_http_listen(rt_http_server *server, int fd)
     return uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
 }
 
-/* --- the sweep ------------------------------------------------------------------------------ */
+/* --- the sweep ------------------------------------------------------------------------------- */
 
 static void on_tick(uv_timer_t *timer)
 {
@@ -142,7 +142,7 @@ void rt_server_start_timer(rt_http_server *server)
     uv_timer_start(&server->timer, on_tick, period, period);
 }
 
-/* --- the end -------------------------------------------------------------------------------- */
+/* --- the end --------------------------------------------------------------------------------- */
 
 static void on_timer_closed(uv_handle_t *handle)
 {

@@ -11,12 +11,13 @@ static int refuse(rt_http_head *head, const char *problem)
 
 bool rt_http_same(rt_str text, const char *lower)
 {
-    for (uint64_t i = 0; i < text.length; i++) {
-        char c = text.data[i];
-        if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != lower[i] || !lower[i])
+    uint64_t i = 0;
+    for (; i < text.length && lower[i]; i++) {
+        char differs = text.data[i] ^ lower[i];
+        if (differs && (differs != 0x20 || lower[i] < 'a' || lower[i] > 'z'))
             return false;
     }
-    return !lower[text.length];
+    return i == text.length && !lower[i];
 }
 
 bool rt_http_is_token(rt_str text)
@@ -29,39 +30,37 @@ bool rt_http_is_token(rt_str text)
 
 bool rt_http_is_text(rt_str text)
 {
-    for (uint64_t i = 0; i < text.length; i++)
-        if (!rt_is(text.data[i], RT_TEXT_CHARACTER) || text.data[i] == '\t')
-            return false;
-    return true;
+    const char *end = text.data + text.length;
+    return rt_skip_printing(text.data, end) == end;
 }
 
-/* Length of `[…]` or of a name at the start; 0 if there is none. */
-static uint64_t host_name_length(rt_str host)
+/* Behind `[…]` or a name; NULL if there is none. */
+static const char *skip_host_name(const char *at, const char *end)
 {
-    uint64_t i = 0;
-    if (host.length && host.data[0] == '[') {
-        for (i = 1; i < host.length && host.data[i] != ']'; i++)
-            if (!rt_is(host.data[i], RT_HEX_CHARACTER) && !strchr(":.", host.data[i]))
-                return 0;
-        return i < host.length && i > 2 ? i + 1 : 0;
+    const char *start = at;
+    if (at < end && *at == '[') {
+        for (at++; at < end && *at != ']'; at++)
+            if (!rt_is(*at, RT_HEX_CHARACTER) && *at != ':' && *at != '.')
+                return NULL;
+        return at < end && at - start > 2 ? at + 1 : NULL;
     }
-    while (i < host.length && (rt_is(host.data[i], RT_IDENTIFIER_CHARACTER) || host.data[i] == '~'))
-        i++;
-    return i;
+    while (at < end && rt_is(*at, RT_IDENTIFIER_CHARACTER))
+        at++;
+    return at > start ? at : NULL;
 }
 
 bool rt_http_host_valid(rt_str host)
 {
-    uint64_t name = host_name_length(host);
-    if (!name || name == host.length)
-        return name > 0;
-    uint32_t port = 0;
-    if (host.data[name] != ':' || host.length - name > 6 || host.length - name < 2)
+    const char *end = host.data + host.length, *at = skip_host_name(host.data, end);
+    if (!at || at == end)
+        return at != NULL;
+    if (*at != ':' || end - at > 6 || end - at < 2)
         return false;
-    for (uint64_t i = name + 1; i < host.length; i++) {
-        if (!rt_is(host.data[i], RT_DIGIT_CHARACTER))
+    uint32_t port = 0;
+    while (++at < end) {
+        if (!rt_is(*at, RT_DIGIT_CHARACTER))
             return false;
-        port = port * 10 + (uint32_t)(host.data[i] - '0');
+        port = port * 10 + (uint32_t)(*at - '0');
     }
     return port <= 65535;
 }
@@ -167,6 +166,7 @@ static int parse_absolute(rt_http_head *head)
     if ((!rt_http_same(name, "http") && !rt_http_same(name, "https")) ||
         target.length - scheme < 3 || memcmp(target.data + scheme, "://", 3))
         return refuse(head, "the request target is no path and no http URL");
+    head->is_absolute = true;
     uint64_t start = scheme + 3, i = start;
     while (i < target.length && target.data[i] != '/' && target.data[i] != '?')
         i++;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define VIEW_LIMIT 65536u /* bytes of a table as a consumer knows it */
+
 static const rt_plan_binding *planned(const rt_running *running, const rt_slot *slot)
 {
     const rt_plan_instance *plan = running->plan;
@@ -38,11 +40,22 @@ static const void *padded(rt_arena *arena, const void *table, uint32_t view_size
     return copy;
 }
 
-static const struct rt_effects *effects_of(rt_running *provider, bool raw)
+/* NULL where a call can go straight through. */
+static const struct rt_effects *effects_of(rt_running *provider, const rt_plan_binding *binding)
 {
-    struct rt_effects *effects = raw ? &provider->unmeasured : &provider->measured;
-    bool needed = effects->log_success || effects->log_failure || effects->prepare;
-    return needed ? effects : NULL;
+    struct rt_effects effects = {.quiet = binding->quiet};
+    bool heard = !binding->raw && binding->quiet != UINT64_MAX;
+    effects.log_success = heard && rt_log_is_enabled(RT_LOG_DEBUG);
+    effects.log_failure = heard && rt_log_is_enabled(RT_LOG_ERROR);
+    if (provider->starts_late) {
+        effects.prepare = rt_lazy_start;
+        effects.prepare_argument = provider;
+    }
+    if (!effects.log_success && !effects.log_failure && !effects.prepare)
+        return NULL;
+    struct rt_effects *kept = rt_arena_alloc(&provider->runtime->arena, sizeof *kept);
+    *kept = effects;
+    return kept;
 }
 
 static rt_binding bound_to(rt_runtime *runtime, rt_running *provider, const void *table,
@@ -50,7 +63,7 @@ static rt_binding bound_to(rt_runtime *runtime, rt_running *provider, const void
 {
     return (rt_binding){.table = padded(&runtime->arena, table, view_size),
                         .instance = &provider->instance,
-                        .effects = effects_of(provider, binding->raw),
+                        .effects = effects_of(provider, binding),
                         .count = 1};
 }
 
@@ -71,15 +84,22 @@ static void bind_slot(rt_running *running, const rt_plan_binding *binding, const
     out->count = count;
 }
 
+static bool is_sound(const rt_slot *slot)
+{
+    return slot->capability && slot->view_size >= 2 * sizeof(uint32_t) &&
+           slot->view_size <= VIEW_LIMIT;
+}
+
 bool rt_bind(rt_running *running)
 {
     const rt_module_descriptor *descriptor = running->descriptor;
     size_t most = (size_t)(descriptor->slots_end - descriptor->slots);
-    rt_binding *bindings =
-        rt_arena_alloc(&running->runtime->arena, most * sizeof *bindings);
+    rt_binding *bindings = rt_arena_alloc(&running->runtime->arena, most * sizeof *bindings);
     for (rt_slot *const *slot = descriptor->slots; slot < descriptor->slots_end; slot++) {
         if (!*slot)
             continue;
+        if (!is_sound(*slot))
+            return rt_problem(running, RT_D_DESCRIPTOR_MISMATCH, "one of its handles is damaged");
         const rt_plan_binding *binding = planned(running, *slot);
         if (!binding)
             return rt_problem(running, RT_D_DESCRIPTOR_MISMATCH,

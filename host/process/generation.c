@@ -30,8 +30,8 @@ uint64_t rt_monotonic(void)
 void rt_generation_init(rt_generation *generation, rt_arena *arena, const rt_plan *plan,
                         const rt_sockets *sockets, char **variables, size_t count)
 {
-    *generation = (rt_generation){
-        .plan = plan, .sockets = sockets, .variables = variables, .count = count};
+    *generation =
+        (rt_generation){.plan = plan, .sockets = sockets, .variables = variables, .count = count};
     generation->workers = rt_arena_alloc(arena, count * sizeof *generation->workers);
     for (size_t i = 0; i < count; i++) {
         generation->workers[i] =
@@ -72,7 +72,7 @@ void rt_generation_free(rt_generation *generation)
     set_text(&generation->first_problem, NULL);
 }
 
-/* --- starting ------------------------------------------------------------------------------- */
+/* --- starting -------------------------------------------------------------------------------- */
 
 static void put_off(rt_worker *worker, uint64_t now)
 {
@@ -111,7 +111,7 @@ static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t 
     rt_setup_pack(&worker->outbox, &setup);
 }
 
-/* --- talking -------------------------------------------------------------------------------- */
+/* --- talking --------------------------------------------------------------------------------- */
 
 static void send_more(rt_worker *worker)
 {
@@ -219,7 +219,7 @@ void rt_generation_handle(rt_generation *generation, const struct pollfd *polls)
     }
 }
 
-/* --- dying ---------------------------------------------------------------------------------- */
+/* --- dying ----------------------------------------------------------------------------------- */
 
 static void describe_end(rt_buffer *text, const rt_worker *worker, int status)
 {
@@ -279,7 +279,7 @@ void rt_generation_reap(rt_generation *generation)
     }
 }
 
-/* --- time ----------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------ */
 
 void rt_generation_tick(rt_generation *generation, uint64_t now)
 {
@@ -308,7 +308,7 @@ uint64_t rt_generation_due(const rt_generation *generation)
     return soonest;
 }
 
-/* --- all together --------------------------------------------------------------------------- */
+/* --- all together ---------------------------------------------------------------------------- */
 
 void rt_generation_stop(rt_generation *generation)
 {

@@ -1,7 +1,8 @@
 /* generation.h — the workers that run one plan from one snapshot over the same sockets
  *
- * The supervisor's side: starts them, follows what they tell, replaces those that die. A worker that
- * dies within a minute is replaced after 1 s, then 2 s, up to 30 s; one that lived longer, at once.
+ * The supervisor's side: starts them, follows what they tell, replaces those that die. A worker
+ * that dies within a minute is replaced after 1 s, then 2 s, up to 30 s; one that lived longer, at
+ * once.
  */
 #ifndef RT_PROCESS_GENERATION_H
 #define RT_PROCESS_GENERATION_H

@@ -6,10 +6,7 @@ static void settle(rt_running *running, int result)
     rt_phase_run *run = running->starting;
     running->starting = NULL;
     rt_phase_release(run);
-    if (result < 0)
-        return;
-    running->started = true;
-    running->measured.prepare = running->unmeasured.prepare = NULL;
+    running->started = result >= 0;
 }
 
 static int wait_for_start(rt_ctx *ctx, rt_running *running)
@@ -26,8 +23,8 @@ static int wait_for_start(rt_ctx *ctx, rt_running *running)
     return result;
 }
 
-/* Called for every use until the start has succeeded. The start is a unit of work of its own: it
- * goes on when the user that caused it is cancelled, and others wait for the same one. */
+/* Called for every use; cheap once the start has succeeded. The start is a unit of work of its own:
+ * it goes on when the user that caused it is cancelled, and others wait for the same one. */
 int rt_lazy_start(rt_ctx *ctx, void *argument)
 {
     rt_running *running = argument;

@@ -11,8 +11,8 @@ typedef struct rt_sockets {
     size_t url_count;
 } rt_sockets;
 
-/* Opens `host:port`, `[::1]:port`, or `*:port` for all addresses; a name may stand for several. 0 or
- * -1 with the reason in `*error`. */
+/* Opens `host:port`, `[::1]:port`, or `*:port` for all addresses; a name may stand for several. 0
+ * or -1 with the reason in `*error`. */
 int rt_listen(rt_sockets *sockets, rt_arena *arena, const char *address, const char **error);
 void rt_sockets_close(rt_sockets *sockets);
 

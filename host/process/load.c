@@ -28,8 +28,7 @@ static bool judge_header(const rt_running *running, const rt_module_descriptor *
     if (descriptor->abi_major != RT_ABI_MAJOR || descriptor->abi_minor > RT_ABI_MINOR)
         return rt_problem(running, RT_D_DESCRIPTOR_MISMATCH,
                           "its descriptor is of ABI %u.%u, this host has %u.%u",
-                          descriptor->abi_major, descriptor->abi_minor, RT_ABI_MAJOR,
-                          RT_ABI_MINOR);
+                          descriptor->abi_major, descriptor->abi_minor, RT_ABI_MAJOR, RT_ABI_MINOR);
     return true;
 }
 
@@ -63,14 +62,23 @@ static void number_entries(const rt_module_descriptor *descriptor)
             (*option)->index = index++;
 }
 
+/* What the dynamic linker says, without the file's name, which is told anyway. */
+static const char *linker_error(const char *file)
+{
+    const char *text = dlerror();
+    size_t length = strlen(file);
+    if (text && strncmp(text, file, length) == 0 && strncmp(text + length, ": ", 2) == 0)
+        return text + length + 2;
+    return text ? text : "it exports no `rt_module`";
+}
+
 static rt_module_descriptor *load_file(const rt_running *running)
 {
     const char *file = running->plan->snapshot ? running->plan->snapshot : running->plan->file;
     void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     rt_module_descriptor *descriptor = library ? dlsym(library, "rt_module") : NULL;
     if (!descriptor) {
-        const char *reason = dlerror();
-        rt_problem(running, RT_D_LOAD_FAILED, "%s", reason ? reason : "it exports no `rt_module`");
+        rt_problem(running, RT_D_LOAD_FAILED, "%s", linker_error(file));
         return NULL;
     }
     if (!judge_header(running, descriptor) || !judge_contents(running, descriptor))
@@ -97,10 +105,11 @@ static bool fill_settings(rt_running *running)
          option++) {
         if (!*option)
             continue;
-        const rt_plan_option *value = planned(running, (*option)->name);
+        const rt_plan_option *value = (*option)->name ? planned(running, (*option)->name) : NULL;
         if (!value || value->type != (*option)->type)
             return rt_problem(running, RT_D_DESCRIPTOR_MISMATCH,
-                              "its manifest has no option `%s` of that type", (*option)->name);
+                              "its manifest has no option `%s` of that type",
+                              (*option)->name ? (*option)->name : "");
         settings[(*option)->index] = value->value;
     }
     running->instance.settings = settings;

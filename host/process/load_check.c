@@ -1,5 +1,7 @@
-/* Validation by running: the plan's modules in a child that may crash, hang or leave. When one brings
- * the child down, another child runs without it, so that one bad module does not hide the next. */
+/* Validation by running: the plan's modules in a child that may crash, hang or leave. When one
+ * brings the child down, another child runs without it, so that one bad module does not hide the
+ * next. */
+#include "base/reason.h"
 #include "process/generation.h"
 #include "process/process.h"
 #include "process/role.h"
@@ -31,7 +33,7 @@ struct load_check {
     rt_composition *composition;
     rt_arena *arena;
     const char *self;
-    uint64_t ends; /* of all children */
+    uint64_t ends;     /* of all children */
     const char **skip; /* modules that brought a child down */
     size_t skip_count;
 };
@@ -54,7 +56,7 @@ struct attempt {
     int status;
 };
 
-/* --- talking to the child ------------------------------------------------------------------- */
+/* --- talking to the child -------------------------------------------------------------------- */
 
 static void take_message(struct attempt *attempt, const rt_message *message)
 {
@@ -136,7 +138,7 @@ static void follow(struct attempt *attempt)
     }
 }
 
-/* --- one child ------------------------------------------------------------------------------ */
+/* --- one child ------------------------------------------------------------------------------- */
 
 static int start_child(struct attempt *attempt)
 {
@@ -147,9 +149,8 @@ static int start_child(struct attempt *attempt)
         return -errno;
     rt_role role = {.program = check->self,
                     .word = RT_ROLE_LOAD,
-                    .variables = rt_environment_without(check->arena, environ,
-                                                        plan->secret_variables,
-                                                        plan->secret_variable_count),
+                    .variables = rt_environment_without(
+                        check->arena, environ, plan->secret_variables, plan->secret_variable_count),
                     .output = pipe_ends[1],
                     .sandbox = true};
     int error = rt_role_start(&role, &attempt->pid, &attempt->control);
@@ -195,7 +196,7 @@ static int run_child(struct attempt *attempt)
     return 0;
 }
 
-/* --- what it means -------------------------------------------------------------------------- */
+/* --- what it means --------------------------------------------------------------------------- */
 
 static const rt_plan_instance *find_instance(const rt_plan *plan, const char *name)
 {
@@ -237,17 +238,15 @@ static void report_end(const struct attempt *attempt)
     rt_place place = place_of(check, module);
     rt_diagnostic *diagnostic;
     if (attempt->hung)
-        diagnostic =
-            RT_DIAGNOSE(diagnostics, LOAD_HUNG, &place, module, phase, STEP_LIMIT_TEXT);
+        diagnostic = RT_DIAGNOSE(diagnostics, LOAD_HUNG, &place, module, phase, STEP_LIMIT_TEXT);
     else if (WIFSIGNALED(status))
-        diagnostic = RT_DIAGNOSE(
-            diagnostics, LOAD_CRASHED, &place, module, phase,
-            rt_arena_format(check->arena, "signal SIG%s (%s)", name ? name : "?",
-                            strsignal(number)));
+        diagnostic = RT_DIAGNOSE(diagnostics, LOAD_CRASHED, &place, module, phase,
+                                 rt_arena_format(check->arena, "signal SIG%s (%s)",
+                                                 name ? name : "?", strsignal(number)));
     else
-        diagnostic = RT_DIAGNOSE(
-            diagnostics, LOAD_EXITED, &place, module, phase,
-            rt_arena_format(check->arena, "exit status %d", WEXITSTATUS(status)));
+        diagnostic =
+            RT_DIAGNOSE(diagnostics, LOAD_EXITED, &place, module, phase,
+                        rt_arena_format(check->arena, "exit status %d", WEXITSTATUS(status)));
     note_output(attempt, diagnostic);
 }
 
@@ -265,9 +264,10 @@ static void report_findings(const struct attempt *attempt)
 static void report_broken_child(struct load_check *check, const struct attempt *attempt)
 {
     const char *reason =
-        attempt->hung ? "it says nothing"
-                      : rt_arena_format(check->arena, "it ended with status %d before it loaded anything",
-                                        attempt->status);
+        attempt->hung
+            ? "it says nothing"
+            : rt_arena_format(check->arena, "it ended with status %d before it loaded anything",
+                              attempt->status);
     rt_diagnostic *diagnostic =
         RT_DIAGNOSE(&check->composition->diagnostics, LOAD_CHILD_FAILED, NULL, reason);
     note_output(attempt, diagnostic);
@@ -302,7 +302,7 @@ static bool try_once(struct load_check *check)
     int error = run_child(&attempt);
     bool again = false;
     if (error)
-        RT_DIAGNOSE(&check->composition->diagnostics, LOAD_CHILD_FAILED, NULL, strerror(-error));
+        RT_DIAGNOSE(&check->composition->diagnostics, LOAD_CHILD_FAILED, NULL, rt_reason(-error));
     else
         again = judge(check, &attempt);
     rt_buffer_free(&attempt.said);

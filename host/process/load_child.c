@@ -1,8 +1,8 @@
 /* The load child: loads, registers and configures what it is told to and says how each went. A
  * module that brings it down was named by the last phase it told. */
 #include "process/process.h"
-#include "process/runtime.h"
 #include "process/role.h"
+#include "process/runtime.h"
 #include "telemetry/log.h"
 
 #include <signal.h>
@@ -21,9 +21,9 @@ struct load_child {
 static void tell_phase(void *argument, const rt_running *running, rt_phase phase)
 {
     const struct load_child *child = argument;
-    rt_message_send(child->control, &(rt_message){.kind = RT_TELL_PHASE,
-                                                  .number = phase,
-                                                  .module = running->plan->name});
+    rt_message_send(
+        child->control,
+        &(rt_message){.kind = RT_TELL_PHASE, .number = phase, .module = running->plan->name});
 }
 
 static void tell_problem(void *argument, const rt_running *running, enum rt_diagnostic_id id,

@@ -26,7 +26,8 @@ static int run_role(const char *word)
     return -1;
 }
 
-/* A descriptor 0, 1 or 2 that is closed would be taken by a socket, and then written to as a log. */
+/* A descriptor 0, 1 or 2 that is closed would be taken by a socket, and then written to as
+ * a log. */
 static void fill_standard_descriptors(void)
 {
     int fd;
@@ -40,7 +41,8 @@ static void fill_standard_descriptors(void)
 static int print_help(const rt_arguments *arguments)
 {
     puts("usage: rtd [--config FILE]… [--environment NAME] [--set PATH=VALUE]…\n\n"
-         "Composes the plugins and the configuration into a plan, and runs it, or says what is wrong\n"
+         "Composes the plugins and the configuration into a plan, and runs it, or says what is "
+         "wrong\n"
          "and runs nothing. `rtctl validate` says the same without running anything.\n");
     rt_arguments_help(stdout, arguments);
     puts("\nWithout --config: ../" RT_CONFIG_DIR "/runtime.conf from the folder of the program.\n"
@@ -61,7 +63,7 @@ static int start(rt_arguments *arguments, rt_arena *arena)
     const rt_composition *composition = rt_compose(arena, &arguments->request);
     bool fit = composition->plan && !composition->diagnostics.errors;
     if (composition->diagnostics.count)
-        rt_report_print(stderr, composition, rt_report_wants_colour(stderr));
+        rt_report_print(stderr, composition, false);
     return fit ? rt_supervise(composition) : EX_CONFIG;
 }
 

@@ -2,7 +2,8 @@
  *
  * Over one socket pair: the parent sends a setup (plan, sockets, whom to skip) and later perhaps
  * RT_TELL_STOP; the child tells each phase it enters, what went wrong, and that it is ready. The
- * child's end is its descriptor 0 when it starts. A closed socket means that the other side is gone.
+ * child's end is its descriptor 0 when it starts. A closed socket means that the other side is
+ * gone.
  */
 #ifndef RT_PROCESS_MESSAGE_H
 #define RT_PROCESS_MESSAGE_H

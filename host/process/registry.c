@@ -60,8 +60,8 @@ int rt_host_provide(rt_registry *registry, const char *capability, uint32_t majo
                       "it offers `%s/%u` without RT_PROVIDES(%s, %u, …)", capability, major,
                       capability, major);
     if (*place)
-        return refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED,
-                      "it offers `%s/%u` twice", capability, major);
+        return refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED, "it offers `%s/%u` twice",
+                      capability, major);
     if (size < 2 * sizeof(uint32_t) || size > TABLE_SIZE_LIMIT)
         return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
                       "its table of `%s/%u` says that it has %u bytes", capability, major, size);
@@ -105,8 +105,8 @@ rt_ctx *rt_host_registry_context(rt_registry *registry)
 static const char *method_name(uint32_t method)
 {
     switch (method) {
-#define METHOD_NAME(number, name)                                                                  \
-    case number:                                                                                   \
+#define METHOD_NAME(number, name) \
+    case number:                  \
         return #name;
         RT_HTTP_METHODS(METHOD_NAME)
 #undef METHOD_NAME
@@ -128,12 +128,12 @@ int rt_host_route(rt_registry *registry, uint32_t method, const char *pattern, r
     if (!(running->plan->serves & RT_SERVES_ROUTES))
         return refuse(registry, RT_EFAILED_PRECONDITION, RT_D_UNDECLARED_KIND,
                       "it has the route `%s %s` without RT_SERVES(routes)", name, pattern);
-    int result = rt_router_add(running->runtime->router, &running->instance,
-                               running->plan->stack_size, method, pattern, handler, options,
-                               &conflict);
+    int result =
+        rt_router_add(running->runtime->router, &running->instance, running->plan->stack_size,
+                      method, pattern, handler, options, &conflict);
     if (result == -RT_EALREADY_EXISTS)
-        return refuse(registry, RT_EALREADY_EXISTS, RT_D_ROUTE_CONFLICT,
-                      "`%s %s` belongs to `%s`", name, pattern, conflict ? conflict : "another");
+        return refuse(registry, RT_EALREADY_EXISTS, RT_D_ROUTE_CONFLICT, "`%s %s` belongs to `%s`",
+                      name, pattern, conflict ? conflict : "another");
     if (result < 0)
         return refuse(registry, -result, RT_D_REGISTER_FAILED, "the route `%s %s` is malformed",
                       name, pattern);

@@ -18,7 +18,8 @@ typedef struct rt_role {
 } rt_role;
 
 /* Forks and executes; the child's descriptor 0 is the other end of `*control`, which is
- * close-on-exec and non-blocking. 0 or -errno. A program that cannot be executed ends with status 71. */
+ * close-on-exec and non-blocking. 0 or -errno. A program that cannot be executed ends with
+ * status 71. */
 int rt_role_start(const rt_role *role, pid_t *pid, int *control);
 
 /* The environment without some variables. */

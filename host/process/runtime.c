@@ -84,20 +84,13 @@ static void choose_effects(rt_running *running)
 {
     running->starts_late =
         running->plan->lazy && !running->plan->serves && running->lifecycle.start;
-    running->measured = (struct rt_effects){.log_success = rt_log_is_enabled(RT_LOG_DEBUG),
-                                            .log_failure = rt_log_is_enabled(RT_LOG_ERROR)};
-    if (!running->starts_late)
-        return;
-    running->unmeasured.prepare = running->measured.prepare = rt_lazy_start;
-    running->unmeasured.prepare_argument = running->measured.prepare_argument = running;
 }
 
 bool rt_register(rt_ctx *ctx, rt_running *running)
 {
     if (!rt_bind(running))
         return false;
-    bool fine =
-        run_phase(ctx, running, RT_PHASE_REGISTER, register_itself, RT_D_REGISTER_FAILED);
+    bool fine = run_phase(ctx, running, RT_PHASE_REGISTER, register_itself, RT_D_REGISTER_FAILED);
     running->registry.ctx = NULL;
     if (!fine || !all_offered(running))
         return false;
@@ -118,8 +111,8 @@ bool rt_start(rt_ctx *ctx, rt_running *running)
     if (running->starts_late)
         return true;
     running->started =
-        !running->lifecycle.start || run_phase(ctx, running, RT_PHASE_START,
-                                               running->lifecycle.start, RT_D_START_FAILED);
+        !running->lifecycle.start ||
+        run_phase(ctx, running, RT_PHASE_START, running->lifecycle.start, RT_D_START_FAILED);
     return running->started;
 }
 
@@ -137,12 +130,12 @@ static void run_stop(rt_ctx *ctx, rt_running *running)
 
 void rt_stop(rt_ctx *ctx, rt_running *running)
 {
-    if (!running->registered)
-        return;
     rt_lazy_settle(ctx, running);
-    rt_services_stop(ctx, &running->instance);
-    if (running->started && running->lifecycle.stop)
+    rt_units_stop(ctx, &running->instance); /* a failed registration may have left some, too */
+    if (running->started && running->lifecycle.stop) {
         run_stop(ctx, running);
+        rt_units_stop(ctx, &running->instance);
+    }
     running->started = false;
 }
 

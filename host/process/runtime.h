@@ -45,7 +45,6 @@ struct rt_running {
     bool registered, started;
     bool starts_late;       /* lazy, and serves nothing itself */
     rt_phase_run *starting; /* of a late start under way */
-    struct rt_effects measured, unmeasured; /* of whoever is bound to it; see lazy.c */
 };
 
 struct rt_runtime {

@@ -21,8 +21,12 @@ static bool is_usable(const char *folder)
  * usual ones. */
 static const char *choose_parent(void)
 {
-    const char *const places[] = {getenv("TMPDIR"), getenv("RUNTIME_DIRECTORY"),
-                                  getenv("XDG_RUNTIME_DIR"), "/run", "/tmp", "/var/tmp",
+    const char *const places[] = {getenv("TMPDIR"),
+                                  getenv("RUNTIME_DIRECTORY"),
+                                  getenv("XDG_RUNTIME_DIR"),
+                                  "/run",
+                                  "/tmp",
+                                  "/var/tmp",
                                   "/dev/shm"};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
         if (is_usable(places[i]))
@@ -97,8 +101,8 @@ static int copy_plugin(rt_snapshot *snapshot, const rt_composition *composition,
     rt_buffer bytes = {0};
     int code = 0;
     int result = rt_buffer_read_file(&bytes, instance->file, RT_PLUGIN_SIZE_LIMIT);
-    const char *path = rt_arena_format(snapshot->arena, "%s/%s.so", snapshot->folder,
-                                       instance->module);
+    const char *path =
+        rt_arena_format(snapshot->arena, "%s/%s.so", snapshot->folder, instance->module);
     if (result < 0) {
         refuse(diagnostics, instance, strerror(-result));
         code = EX_CONFIG;

@@ -2,8 +2,8 @@
  *
  * Overwriting a loaded plugin in place kills the process, and what lies on disk later is not what
  * was judged. So the supervisor copies each file once into a folder of its own (0700, not on a
- * noexec mount), checks that the bytes it copies are those that composition judged, and workers load
- * the copies, respawned ones too.
+ * noexec mount), checks that the bytes it copies are those that composition judged, and workers
+ * load the copies, respawned ones too.
  */
 #ifndef RT_PROCESS_SNAPSHOT_H
 #define RT_PROCESS_SNAPSHOT_H
@@ -18,7 +18,8 @@ typedef struct rt_snapshot {
 } rt_snapshot;
 
 /* Sets `snapshot` of each instance. 0; EX_CONFIG after a diagnostic was added to `diagnostics`;
- * EX_OSERR with the reason in `*error`. What was made is removed by rt_snapshot_remove in any case. */
+ * EX_OSERR with the reason in `*error`. What was made is removed by rt_snapshot_remove in any case.
+ */
 int rt_snapshot_make(rt_snapshot *snapshot, rt_arena *arena, const rt_composition *composition,
                      rt_diagnostics *diagnostics, const char **error);
 void rt_snapshot_remove(rt_snapshot *snapshot);

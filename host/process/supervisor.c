@@ -26,6 +26,9 @@ enum supervisor_state {
     FAILING, /* the first start failed: the other workers are stopped */
 };
 
+/* ns. Who signals a process and its group, as timeout(1) does, signals rtd twice and means once. */
+#define ECHO (UINT64_C(250) * 1000000)
+
 struct supervisor {
     rt_arena arena;
     const rt_composition *composition;
@@ -36,11 +39,12 @@ struct supervisor {
     enum supervisor_state state;
     int signals; /* signalfd */
     uint64_t began;
-    uint64_t stop_at; /* end of `shutdown_delay`; 0: none runs */
+    uint64_t stop_asked; /* when the first signal to stop came; 0: none did */
+    uint64_t stop_at;    /* end of `shutdown_delay`; 0: none runs */
     bool forced;
 };
 
-/* --- preparing ------------------------------------------------------------------------------ */
+/* --- preparing ------------------------------------------------------------------------------- */
 
 static bool is_strict(const rt_plan *plan)
 {
@@ -138,19 +142,28 @@ static int take_snapshot(struct supervisor *supervisor)
     return code;
 }
 
+static bool is_planned(const rt_plan *plan, const char *module)
+{
+    for (size_t i = 0; i < plan->instance_count; i++)
+        if (strcmp(plan->instances[i].module, module) == 0)
+            return true;
+    return false;
+}
+
 static void warn_of_origin(const struct supervisor *supervisor)
 {
     for (size_t i = 0; i < supervisor->composition->manifest_count; i++) {
         const rt_manifest *manifest = supervisor->composition->manifests[i];
-        if (manifest->runpath && strstr(manifest->runpath, "ORIGIN"))
+        if (is_planned(supervisor->plan, manifest->name) && manifest->runpath &&
+            strstr(manifest->runpath, "ORIGIN"))
             rt_log_host(RT_LOG_WARN,
-                        "module `%s` looks for libraries beside its file ($ORIGIN), but workers load "
-                        "a copy of it from another folder",
+                        "module `%s` looks for libraries beside its file ($ORIGIN), but workers "
+                        "load a copy of it from another folder",
                         manifest->name);
     }
 }
 
-/* --- signals -------------------------------------------------------------------------------- */
+/* --- signals --------------------------------------------------------------------------------- */
 
 static int open_signals(void)
 {
@@ -176,6 +189,10 @@ static void stop_now(struct supervisor *supervisor)
 static void on_stop_signal(struct supervisor *supervisor, const char *name)
 {
     int64_t delay = supervisor->plan->host.shutdown_delay;
+    if (supervisor->stop_asked && rt_monotonic() - supervisor->stop_asked < ECHO)
+        return;
+    if (!supervisor->stop_asked)
+        supervisor->stop_asked = rt_monotonic();
     if (supervisor->state == STARTING || supervisor->state == SERVING) {
         bool delays = delay > 0 && supervisor->state == SERVING;
         rt_log_host(RT_LOG_INFO, "%s: stopping%s", name, delays ? " after `shutdown_delay`" : "");
@@ -211,7 +228,7 @@ static void read_signals(struct supervisor *supervisor)
         on_signal(supervisor, &info);
 }
 
-/* --- running -------------------------------------------------------------------------------- */
+/* --- running --------------------------------------------------------------------------------- */
 
 static void announce_ready(struct supervisor *supervisor)
 {
@@ -219,8 +236,9 @@ static void announce_ready(struct supervisor *supervisor)
     for (size_t i = 0; i < supervisor->sockets.url_count; i++)
         rt_buffer_format(&urls, "%s, ", supervisor->sockets.urls[i]);
     size_t modules = supervisor->plan->instance_count;
-    rt_log_host(RT_LOG_INFO, "ready: %s%zu module%s, %.0f ms", urls.length ? urls.data : "", modules,
-                modules == 1 ? "" : "s", (double)(rt_monotonic() - supervisor->began) / 1e6);
+    rt_log_host(RT_LOG_INFO, "ready: %s%zu module%s, %.0f ms", urls.length ? urls.data : "",
+                modules, modules == 1 ? "" : "s",
+                (double)(rt_monotonic() - supervisor->began) / 1e6);
     rt_buffer_free(&urls);
 }
 
@@ -260,8 +278,7 @@ static int time_to_wait(const struct supervisor *supervisor)
 static void run(struct supervisor *supervisor)
 {
     size_t count = supervisor->generation.count;
-    struct pollfd *polls =
-        rt_arena_alloc(&supervisor->arena, (count + 1) * sizeof *polls);
+    struct pollfd *polls = rt_arena_alloc(&supervisor->arena, (count + 1) * sizeof *polls);
     while (!is_over(supervisor)) {
         rt_generation_tick(&supervisor->generation, rt_monotonic());
         rt_generation_poll(&supervisor->generation, polls);

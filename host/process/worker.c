@@ -1,10 +1,10 @@
 /* The worker: one process that runs the plan and serves.
  *
- * Plugins are loaded on the process's own stack, because their constructors may need more of it than
- * a fiber has. Everything else happens in one fiber, `life`, which reads top to bottom. */
+ * Plugins are loaded on the process's own stack, because their constructors may need more of it
+ * than a fiber has. Everything else happens in one fiber, `life`, which reads top to bottom. */
 #include "process/process.h"
-#include "process/runtime.h"
 #include "process/role.h"
+#include "process/runtime.h"
 #include "telemetry/log.h"
 
 #include <errno.h>
@@ -33,7 +33,8 @@ struct worker {
 
 static void tell(const struct worker *worker, const rt_message *message)
 {
-    rt_message_send(worker->control, message); /* without a supervisor the socket's end is news enough */
+    rt_message_send(worker->control,
+                    message); /* without a supervisor the socket's end is news enough */
 }
 
 static void tell_phase(void *argument, const rt_running *running, rt_phase phase)
@@ -49,13 +50,12 @@ static void tell_problem(void *argument, const rt_running *running, enum rt_diag
     if (worker->stopping)
         return; /* it was cut short, so it is no problem */
     worker->failed = true;
-    tell(worker, &(rt_message){.kind = RT_TELL_PROBLEM,
-                               .number = id,
-                               .module = running->plan->name,
-                               .text = text});
+    tell(worker,
+         &(rt_message){
+             .kind = RT_TELL_PROBLEM, .number = id, .module = running->plan->name, .text = text});
 }
 
-/* --- what comes from the supervisor --------------------------------------------------------- */
+/* --- what comes from the supervisor ---------------------------------------------------------- */
 
 static void begin_stop(struct worker *worker)
 {
@@ -83,7 +83,7 @@ static void on_control(uv_poll_t *watch, int status, int events)
             begin_stop(worker);
 }
 
-/* --- serving -------------------------------------------------------------------------------- */
+/* --- serving --------------------------------------------------------------------------------- */
 
 static uint32_t count_routes(const rt_runtime *runtime)
 {
@@ -149,12 +149,14 @@ static void drain(rt_ctx *ctx, struct worker *worker)
     uint64_t limit = (uint64_t)worker->setup->plan->host.drain_timeout / 1000000;
     uv_timer_start(&worker->drain_timer, on_drain_timeout, limit, 0);
     rt_http_drain(worker->server, on_drained, worker);
+    for (size_t i = 0; i < worker->setup->socket_count; i++)
+        close(worker->setup->sockets[i]); /* or the address stays taken while requests end */
     wait_for_close(ctx, worker->drained);
     uv_timer_stop(&worker->drain_timer);
     rt_http_close(worker->server);
 }
 
-/* --- the worker's life ---------------------------------------------------------------------- */
+/* --- the worker's life ----------------------------------------------------------------------- */
 
 typedef bool (*phase_function)(rt_ctx *ctx, rt_running *running);
 
@@ -182,6 +184,8 @@ static int life(rt_ctx *ctx, void *argument)
     if (up) {
         wait_for_close(ctx, worker->stop);
         drain(ctx, worker);
+    } else if (worker->server) {
+        rt_http_close(worker->server);
     }
     stop_all(ctx, worker);
     worker->failed = !up && !worker->stopping;
@@ -226,14 +230,10 @@ static bool load_all(struct worker *worker)
 
 static void run(struct worker *worker)
 {
-    rt_instance host = {.magic = RT_INSTANCE_MAGIC,
-                        .size = sizeof host,
-                        .name = "rtd",
-                        .module = "rtd"};
-    rt_unit_options options = {.instance = &host,
-                               .name = "runtime.life",
-                               .done = on_life_ended,
-                               .done_argument = worker};
+    rt_instance host = {
+        .magic = RT_INSTANCE_MAGIC, .size = sizeof host, .name = "rtd", .module = "rtd"};
+    rt_unit_options options = {
+        .instance = &host, .name = "runtime.life", .done = on_life_ended, .done_argument = worker};
     open_handles(worker);
     rt_unit_start(&options, life, worker);
     rt_loop_run();
@@ -241,7 +241,7 @@ static void run(struct worker *worker)
     rt_host_channel_free(worker->drained);
 }
 
-/* --- the process ---------------------------------------------------------------------------- */
+/* --- the process ----------------------------------------------------------------------------- */
 
 static void ignore_signal(int number)
 {
@@ -249,7 +249,8 @@ static void ignore_signal(int number)
 }
 
 /* The supervisor alone decides when a worker ends: a terminal's Ctrl-C and a service manager's
- * SIGTERM reach the whole group. Handlers, unlike SIG_IGN, do not reach programs that plugins run. */
+ * SIGTERM reach the whole group. Handlers, unlike SIG_IGN, do not reach programs that plugins run.
+ */
 static void settle_signals(void)
 {
     static const int told_to_supervisor[] = {SIGINT, SIGTERM, SIGHUP};
@@ -260,18 +261,44 @@ static void settle_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* The end of work whose exit nobody gets: services, posts. */
+static void log_end(rt_ctx *ctx, const char *name, const rt_exit *exit)
+{
+    const rt_error *error = exit->kind == RT_EXIT_FAILURE ? exit->error : NULL;
+    if (exit->defect)
+        rt_host_log(ctx, RT_LOG_ERROR, "`%s` ended as a defect: %s", name, exit->defect);
+    else if (error)
+        rt_host_log(ctx, RT_LOG_ERROR, "`%s` failed: %s", name, error->message);
+    if (exit->finalizer_error)
+        rt_host_log(ctx, RT_LOG_ERROR, "a finalizer of `%s` failed: %s", name,
+                    exit->finalizer_error->message);
+}
+
 static int open_worker(struct worker *worker)
 {
     const rt_host_settings *host = &worker->setup->plan->host;
     rt_log_options log = {host->log.level, host->log.format, host->log.file};
     rt_loop_options loop = {.pool_threads = (uint32_t)host->pool.threads,
-                            .finalizer_timeout = (uint64_t)host->finalizer_timeout};
+                            .finalizer_timeout = (uint64_t)host->finalizer_timeout,
+                            .report = log_end};
     int error = rt_log_open(&log);
     if (error)
         rt_log_host(RT_LOG_ERROR, "cannot open the log `%s`: %s", log.file, strerror(-error));
     if (!error && (error = rt_loop_open(&loop)))
         rt_log_host(RT_LOG_ERROR, "cannot open the loop: %s", strerror(-error));
     return error;
+}
+
+static int run_plan(struct worker *worker)
+{
+    rt_watch watch = {tell_phase, tell_problem, worker};
+    rt_runtime_init(&worker->runtime, worker->setup->plan, &watch);
+    bool loaded = load_all(worker);
+    if (loaded)
+        run(worker);
+    rt_loop_close();
+    rt_runtime_free(&worker->runtime);
+    return loaded && !worker->failed ? 0 : EX_UNAVAILABLE;
 }
 
 int rt_worker_main(void)
@@ -285,16 +312,10 @@ int rt_worker_main(void)
     settle_signals();
     rt_arena_init(&worker.arena);
     worker.setup = rt_setup_receive(&worker.inbox, &worker.arena, worker.control);
-    if (!worker.setup || open_worker(&worker))
-        return EX_SOFTWARE;
-    rt_watch watch = {tell_phase, tell_problem, &worker};
-    rt_runtime_init(&worker.runtime, worker.setup->plan, &watch);
-    bool loaded = load_all(&worker);
-    if (loaded)
-        run(&worker);
-    rt_loop_close();
-    rt_runtime_free(&worker.runtime);
+    if (!worker.setup)
+        rt_log_host(RT_LOG_ERROR, "no plan came from the supervisor");
+    int code = worker.setup && !open_worker(&worker) ? run_plan(&worker) : EX_SOFTWARE;
     rt_inbox_free(&worker.inbox);
     rt_arena_free(&worker.arena);
-    return loaded && !worker.failed ? 0 : EX_UNAVAILABLE;
+    return code;
 }

@@ -39,28 +39,25 @@ static void print_json(const rt_composition *composition)
     rt_buffer_free(&out);
 }
 
-int rt_show_config(const rt_subcommand *subcommand, int argc, char **argv)
+int rt_show_config(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv)
 {
     bool json = false;
     int status;
-    rt_arena arena;
-    rt_arena_init(&arena);
     const rt_option_argument options[] = {
         {"--json", RT_ARGUMENT_FLAG, &json, NULL, "print a JSON array"},
     };
     rt_arguments arguments = {.options = options, .option_count = 1};
-    if (!rt_subcommand_parse(subcommand, &arguments, &arena, argc, argv, 0, &status))
+    if (!rt_subcommand_parse(subcommand, &arguments, arena, argc, argv, 0, &status))
         return status;
-    rt_composition *composition = rt_subcommand_compose(&arguments, &arena);
+    rt_composition *composition = rt_subcommand_compose(&arguments, arena);
     if (!composition)
         return EXIT_COULD_NOT_RUN;
     if (!rt_is_fit(composition))
-        rt_report_print(stderr, composition, rt_report_wants_colour(stderr));
+        rt_report_print(stderr, composition, false);
     if (json)
         print_json(composition);
     else
         print_table(composition);
     status = rt_is_fit(composition) ? EXIT_VALID : EXIT_PROBLEMS;
-    rt_arena_free(&arena);
     return status;
 }

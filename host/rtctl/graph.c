@@ -39,7 +39,9 @@ static void dot_edge(const rt_plan *plan, size_t from, size_t to, const rt_plan_
 
 static void mermaid_node(const rt_plan_instance *instance, size_t number)
 {
-    printf(instance->root ? "  n%zu[%s]\n" : "  n%zu(%s)\n", number, instance->name);
+    /* In quotes, because a bare `end` or `graph` is a word of Mermaid's own. */
+    printf(instance->root ? "  n%zu[\"%s\"]%s\n" : "  n%zu(\"%s\")%s\n", number, instance->name,
+           instance->development_only ? ":::development" : "");
 }
 
 static void mermaid_edge(const rt_plan *plan, size_t from, size_t to,
@@ -53,7 +55,8 @@ static void mermaid_edge(const rt_plan *plan, size_t from, size_t to,
 static const struct format formats[] = {
     {"text", "", "", no_node, text_edge},
     {"dot", "digraph plan {\n", "}\n", dot_node, dot_edge},
-    {"mermaid", "graph LR\n", "", mermaid_node, mermaid_edge},
+    {"mermaid", "graph LR\n  classDef development stroke-dasharray: 4\n", "", mermaid_node,
+     mermaid_edge},
 };
 
 static void draw(const rt_plan *plan, const struct format *format)
@@ -75,29 +78,26 @@ static const struct format *find_format(const char *name)
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
         if (strcmp(formats[i].name, name) == 0)
             return &formats[i];
-    fprintf(stderr, "rtctl graph: unknown format `%s`; it is one of text, dot, mermaid\n", name);
+    fprintf(stderr, "rtctl graph: unknown format `%s`, it is one of text, dot, mermaid\n", name);
     return NULL;
 }
 
-int rt_graph(const rt_subcommand *subcommand, int argc, char **argv)
+int rt_graph(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv)
 {
     const char *name = "text";
     int status;
-    rt_arena arena;
-    rt_arena_init(&arena);
     const rt_option_argument options[] = {
         {"--format", RT_ARGUMENT_TEXT, &name, "FORMAT", "text, dot or mermaid"},
     };
     rt_arguments arguments = {.options = options, .option_count = 1};
-    if (!rt_subcommand_parse(subcommand, &arguments, &arena, argc, argv, 0, &status))
+    if (!rt_subcommand_parse(subcommand, &arguments, arena, argc, argv, 0, &status))
         return status;
     const struct format *format = find_format(name);
-    rt_composition *composition = format ? rt_subcommand_compose(&arguments, &arena) : NULL;
+    rt_composition *composition = format ? rt_subcommand_compose(&arguments, arena) : NULL;
     if (!composition)
         return EXIT_COULD_NOT_RUN;
     if (rt_subcommand_has_plan(composition))
         draw(composition->plan, format);
     status = rt_is_fit(composition) ? EXIT_VALID : EXIT_PROBLEMS;
-    rt_arena_free(&arena);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "rtctl/rtctl.h"
 
+#include "base/suggest.h"
 #include "compose/internal.h"
 #include "compose/report.h"
 
@@ -135,31 +136,36 @@ static int inspect_file(rt_arena *arena, const char *path)
 static int inspect_module(rt_arguments *arguments, rt_arena *arena, const char *name)
 {
     rt_composition *composition = rt_subcommand_compose(arguments, arena);
-    for (size_t i = 0; composition && i < composition->manifest_count; i++)
+    if (!composition)
+        return EXIT_COULD_NOT_RUN;
+    rt_suggestion suggestion;
+    rt_suggest_begin(&suggestion, name);
+    for (size_t i = 0; i < composition->manifest_count; i++) {
+        rt_suggest(&suggestion, composition->manifests[i]->name);
         if (strcmp(composition->manifests[i]->name, name) == 0) {
             print_manifest(composition->manifests[i]);
             return EXIT_VALID;
         }
-    fprintf(stderr, "rtctl inspect: `%s` is neither a file nor a module in the plugin folders\n",
+    }
+    rt_subcommand_has_plan(composition); /* what was wrong may have hidden the module */
+    fprintf(stderr, "rtctl inspect: `%s` is neither a file nor a module in the plugin folders",
             name);
+    if (suggestion.nearest)
+        fprintf(stderr, ", did you mean `%s`?", suggestion.nearest);
+    fputc('\n', stderr);
     return EXIT_COULD_NOT_RUN;
 }
 
-int rt_inspect(const rt_subcommand *subcommand, int argc, char **argv)
+int rt_inspect(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv)
 {
     int status;
-    rt_arena arena;
-    rt_arena_init(&arena);
     rt_arguments arguments = {0};
-    if (!rt_subcommand_parse(subcommand, &arguments, &arena, argc, argv, 1, &status))
+    if (!rt_subcommand_parse(subcommand, &arguments, arena, argc, argv, 1, &status))
         return status;
-    if (!arguments.words.count) {
-        fputs("rtctl inspect: name a plugin file or a module\n", stderr);
-        return EXIT_COULD_NOT_RUN;
-    }
+    if (!arguments.words.count)
+        return rt_subcommand_misused(subcommand);
     const char *subject = arguments.words.items[0];
     bool is_path = strchr(subject, '/') || strstr(subject, ".so") || access(subject, F_OK) == 0;
-    status = is_path ? inspect_file(&arena, subject) : inspect_module(&arguments, &arena, subject);
-    rt_arena_free(&arena);
+    status = is_path ? inspect_file(arena, subject) : inspect_module(&arguments, arena, subject);
     return status;
 }

@@ -1,14 +1,16 @@
 #include "rtctl/rtctl.h"
 
+#include "base/reason.h"
 #include "base/suggest.h"
 #include "compose/report.h"
 #include "process/process.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-extern char **environ;
+#include <unistd.h>
 
 static const rt_subcommand subcommands[] = {
     {"validate", "[options]", "judge a deployment without running plugin code", rt_validate},
@@ -17,9 +19,11 @@ static const rt_subcommand subcommands[] = {
     {"config", "[options]", "show effective settings and where each came from", rt_show_config},
     {"modules", "[options]", "list the modules in the plugin folders", rt_modules},
     {"inspect", "FILE|MODULE [options]", "show what a plugin says about itself", rt_inspect},
-    {"explain", "[ID]", "explain a diagnostic", rt_explain},
-    {"new", "plugin NAME", "write a plugin that builds at once", rt_new},
-    {"version", "", "print the version", rt_version},
+    {"explain", "[ID]", "explain a diagnostic", rt_explain,
+     "ID is such as RT0107, or a diagnostic's name; without it, all are listed.\n"},
+    {"new", "plugin NAME", "write a plugin that builds at once", rt_new,
+     "Makes the folder NAME with source, Makefile, test and configuration in it.\n"},
+    {"version", "", "print the version", rt_version, "Of rt, and of what plugins are built for.\n"},
 };
 #define SUBCOMMAND_COUNT (sizeof subcommands / sizeof subcommands[0])
 
@@ -28,7 +32,7 @@ static void print_usage(FILE *out)
     fputs("usage: rtctl SUBCOMMAND …\n\n", out);
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
         fprintf(out, "  %-10s %s\n", subcommands[i].name, subcommands[i].summary);
-    fputs("\n`rtctl SUBCOMMAND --help` lists its options; rtctl(1) says more.\n", out);
+    fputs("\n`rtctl help SUBCOMMAND` lists its options; rtctl(1) says more.\n", out);
 }
 
 static int unknown_subcommand(const char *name)
@@ -44,42 +48,112 @@ static int unknown_subcommand(const char *name)
     return EXIT_COULD_NOT_RUN;
 }
 
+static int misplaced_option(const char *name)
+{
+    fprintf(stderr, "rtctl: option `%.*s` without a subcommand before it\n",
+            (int)strcspn(name, "="), name);
+    print_usage(stderr);
+    return EXIT_COULD_NOT_RUN;
+}
+
+static const rt_subcommand *find_subcommand(const char *name)
+{
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
+        if (strcmp(name, subcommands[i].name) == 0)
+            return &subcommands[i];
+    return NULL;
+}
+
 static bool is_one_of(const char *word, const char *a, const char *b)
 {
     return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (is_one_of(argv[i], "--help", "-h"))
+            return true;
+    return false;
+}
+
+static void print_subcommand_usage(FILE *out, const rt_subcommand *subcommand)
+{
+    fprintf(out, "usage: rtctl %s%s%s\n", subcommand->name, *subcommand->usage ? " " : "",
+            subcommand->usage);
+}
+
+static int print_details(const rt_subcommand *subcommand)
+{
+    print_subcommand_usage(stdout, subcommand);
+    printf("%s\n\n%s", subcommand->summary, subcommand->details);
+    return EXIT_VALID;
+}
+
+static int run(rt_arena *arena, int argc, char **argv)
+{
+    if (argc < 1) {
+        print_usage(stderr);
+        return EXIT_COULD_NOT_RUN;
+    }
+    const char *word = argv[0];
+    bool asks = is_one_of(word, "--help", "-h") || strcmp(word, "help") == 0;
+    if (asks && argc == 1) {
+        print_usage(stdout);
+        return EXIT_VALID;
+    }
+    if (asks) { /* `rtctl help plan` is `rtctl plan --help` */
+        static char help_option[] = "--help";
+        char *swapped[] = {argv[1], help_option, NULL};
+        return run(arena, 2, swapped);
+    }
+    const rt_subcommand *subcommand =
+        find_subcommand(strcmp(word, "--version") == 0 ? word + 2 : word);
+    if (subcommand && subcommand->details && wants_help(argc - 1, argv + 1))
+        return print_details(subcommand);
+    if (subcommand)
+        return subcommand->run(subcommand, arena, argc - 1, argv + 1);
+    return word[0] == '-' ? misplaced_option(word) : unknown_subcommand(word);
+}
+
+/* A file opened as descriptor 1 would get the result. Read only, so that writing still fails. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
 }
 
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], RT_ROLE_LOAD) == 0)
         return rt_load_main();
-    if (argc < 2) {
-        print_usage(stderr);
-        return EXIT_COULD_NOT_RUN;
-    }
-    if (is_one_of(argv[1], "--help", "-h") || strcmp(argv[1], "help") == 0) {
-        print_usage(stdout);
-        return EXIT_VALID;
-    }
-    if (strcmp(argv[1], "--version") == 0)
-        argv[1] += 2;
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
-        if (strcmp(argv[1], subcommands[i].name) == 0) {
-            int status = subcommands[i].run(&subcommands[i], argc - 2, argv + 2);
-            if (fflush(stdout) == 0 && !ferror(stdout))
-                return status;
-            perror("rtctl: cannot write the result");
-            return EXIT_COULD_NOT_RUN;
-        }
-    return unknown_subcommand(argv[1]);
+    fill_standard_descriptors();
+    rt_arena arena;
+    rt_arena_init(&arena);
+    int status = run(&arena, argc - 1, argv + 1);
+    rt_arena_free(&arena);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "rtctl: cannot write the result: %s\n", rt_reason(errno));
+    return EXIT_COULD_NOT_RUN;
 }
 
-/* --- what subcommands share
- * -------------------------------------------------------------------------- */
+/* --- what subcommands share ------------------------------------------------------------------ */
+
+int rt_subcommand_misused(const rt_subcommand *subcommand)
+{
+    print_subcommand_usage(stderr, subcommand);
+    return EXIT_COULD_NOT_RUN;
+}
 
 static int help(const rt_subcommand *subcommand, const rt_arguments *arguments)
 {
-    printf("usage: rtctl %s %s\n%s\n\n", subcommand->name, subcommand->usage, subcommand->summary);
+    print_subcommand_usage(stdout, subcommand);
+    printf("%s\n\n", subcommand->summary);
     rt_arguments_help(stdout, arguments);
     return EXIT_VALID;
 }
@@ -90,11 +164,10 @@ bool rt_subcommand_parse(const rt_subcommand *subcommand, rt_arguments *argument
     *status = EXIT_COULD_NOT_RUN;
     arguments->program = rt_arena_format(arena, "rtctl %s", subcommand->name);
     arguments->for_checking = true;
-    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (is_one_of(argv[i], "--help", "-h")) {
-            *status = help(subcommand, arguments);
-            return false;
-        }
+    if (wants_help(argc, argv)) {
+        *status = help(subcommand, arguments);
+        return false;
+    }
     if (!rt_arguments_parse(arguments, arena, argc, argv))
         return false;
     if (arguments->words.count <= most_words)

@@ -23,21 +23,18 @@ static void print_module(const rt_composition *composition, const rt_manifest *m
     printf("  %s\n", manifest->file);
 }
 
-int rt_modules(const rt_subcommand *subcommand, int argc, char **argv)
+int rt_modules(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv)
 {
     int status;
-    rt_arena arena;
-    rt_arena_init(&arena);
     rt_arguments arguments = {0};
-    if (!rt_subcommand_parse(subcommand, &arguments, &arena, argc, argv, 0, &status))
+    if (!rt_subcommand_parse(subcommand, &arguments, arena, argc, argv, 0, &status))
         return status;
-    rt_composition *composition = rt_subcommand_compose(&arguments, &arena);
+    rt_composition *composition = rt_subcommand_compose(&arguments, arena);
     if (!composition)
         return EXIT_COULD_NOT_RUN;
     rt_subcommand_has_plan(composition);
     for (size_t i = 0; i < composition->manifest_count; i++)
         print_module(composition, composition->manifests[i]);
     status = rt_is_fit(composition) ? EXIT_VALID : EXIT_PROBLEMS;
-    rt_arena_free(&arena);
     return status;
 }

@@ -1,6 +1,8 @@
 /* Writes what the templates in share/rt/templates hold, names filled in. */
 #include "rtctl/rtctl.h"
 
+#include "compose/internal.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -25,6 +27,21 @@ static bool is_module_name(const char *name)
     return islower((unsigned char)name[0]) && length <= LONGEST_NAME &&
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length &&
            name[length - 1] != '-';
+}
+
+static bool may_be_named(const char *name)
+{
+    bool is_reserved = rt_option_find(rt_host_options, rt_host_option_count, name);
+    if (is_reserved)
+        fprintf(stderr, "rtctl new: `%s` is a section of the host's own settings\n", name);
+    else if (!is_module_name(name))
+        fprintf(stderr,
+                "rtctl new: `%s` cannot be a module's name: lower-case letters, digits and `-`,\n"
+                "starting with a letter and not ending in `-`, at most %d\n",
+                name, LONGEST_NAME);
+    else
+        return true;
+    return false;
 }
 
 static char *fill_in(const struct names *names, const char *text)
@@ -106,28 +123,18 @@ static int copy_templates(const struct names *names, const char *folder)
     return status;
 }
 
-int rt_new(const rt_subcommand *subcommand, int argc, char **argv)
+int rt_new(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv)
 {
-    rt_arena arena;
-    if (argc != 2 || strcmp(argv[0], "plugin") != 0) {
-        fprintf(stderr, "usage: rtctl %s %s\n", subcommand->name, subcommand->usage);
+    if (argc != 2 || strcmp(argv[0], "plugin") != 0)
+        return rt_subcommand_misused(subcommand);
+    if (!may_be_named(argv[1]))
         return EXIT_COULD_NOT_RUN;
-    }
-    if (!is_module_name(argv[1])) {
-        fprintf(stderr,
-                "rtctl new: `%s` cannot be a module's name: lower-case letters, digits and `-`,\n"
-                "starting with a letter, at most %d\n",
-                argv[1], LONGEST_NAME);
-        return EXIT_COULD_NOT_RUN;
-    }
-    rt_arena_init(&arena);
-    char *identifier = rt_arena_copy(&arena, argv[1]);
+    char *identifier = rt_arena_copy(arena, argv[1]);
     for (char *c = identifier; *c; c++)
         *c = *c == '-' ? '_' : *c;
-    struct names names = {&arena, argv[1], identifier};
-    int status = copy_templates(&names, rt_installed_path(&arena, RT_DATA_DIR "/templates/plugin"));
+    struct names names = {arena, argv[1], identifier};
+    int status = copy_templates(&names, rt_installed_path(arena, RT_DATA_DIR "/templates/plugin"));
     if (status == EXIT_VALID)
         fprintf(stderr, "now: cd %s && make check\n", argv[1]);
-    rt_arena_free(&arena);
     return status;
 }

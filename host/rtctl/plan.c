@@ -38,26 +38,24 @@ static void print_instance(const rt_plan *plan, size_t i)
         print_binding(plan, &instance->bindings[k]);
 }
 
-int rt_show_plan(const rt_subcommand *subcommand, int argc, char **argv)
+int rt_show_plan(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv)
 {
     int status;
-    rt_arena arena;
-    rt_arena_init(&arena);
     rt_arguments arguments = {0};
-    if (!rt_subcommand_parse(subcommand, &arguments, &arena, argc, argv, 0, &status))
+    if (!rt_subcommand_parse(subcommand, &arguments, arena, argc, argv, 0, &status))
         return status;
-    rt_composition *composition = rt_subcommand_compose(&arguments, &arena);
+    rt_composition *composition = rt_subcommand_compose(&arguments, arena);
     if (!composition)
         return EXIT_COULD_NOT_RUN;
     if (rt_subcommand_has_plan(composition)) {
         const rt_plan *plan = composition->plan;
-        printf("%s: %zu modules in the order of start, %lld workers\n",
+        printf("%s: %zu module%s in the order of start, %lld worker%s\n",
                rt_environment_names[plan->environment], plan->instance_count,
-               (long long)plan->host.workers);
+               plan->instance_count == 1 ? "" : "s", (long long)plan->host.workers,
+               plan->host.workers == 1 ? "" : "s");
         for (size_t i = 0; i < plan->instance_count; i++)
             print_instance(plan, i);
     }
     status = rt_is_fit(composition) ? EXIT_VALID : EXIT_PROBLEMS;
-    rt_arena_free(&arena);
     return status;
 }

@@ -15,23 +15,27 @@ typedef struct rt_subcommand {
     const char *name;
     const char *usage; /* what follows the name */
     const char *summary;
-    int (*run)(const struct rt_subcommand *subcommand, int argc, char **argv);
+    int (*run)(const struct rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+    const char *details; /* for --help, where there are no options to list; else NULL */
 } rt_subcommand;
 
-int rt_validate(const rt_subcommand *subcommand, int argc, char **argv);
-int rt_show_plan(const rt_subcommand *subcommand, int argc, char **argv);
-int rt_graph(const rt_subcommand *subcommand, int argc, char **argv);
-int rt_inspect(const rt_subcommand *subcommand, int argc, char **argv);
-int rt_modules(const rt_subcommand *subcommand, int argc, char **argv);
-int rt_show_config(const rt_subcommand *subcommand, int argc, char **argv);
-int rt_explain(const rt_subcommand *subcommand, int argc, char **argv);
-int rt_new(const rt_subcommand *subcommand, int argc, char **argv);
-int rt_version(const rt_subcommand *subcommand, int argc, char **argv);
+int rt_validate(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+int rt_show_plan(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+int rt_graph(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+int rt_inspect(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+int rt_modules(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+int rt_show_config(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+int rt_explain(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+int rt_new(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+int rt_version(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 
 /* Parses the subcommand's options; false when it is to end with `*status` (--help, a complaint). At
  * most `most_words` words may be left over. */
 bool rt_subcommand_parse(const rt_subcommand *subcommand, rt_arguments *arguments, rt_arena *arena,
                          int argc, char **argv, size_t most_words, int *status);
+
+/* Says how the subcommand is used; EXIT_COULD_NOT_RUN. */
+int rt_subcommand_misused(const rt_subcommand *subcommand);
 
 /* Composes what the common options name; NULL after a complaint. */
 rt_composition *rt_subcommand_compose(rt_arguments *arguments, rt_arena *arena);

@@ -25,12 +25,10 @@ static void print_json(const rt_composition *composition, bool valid)
     rt_buffer_free(&out);
 }
 
-int rt_validate(const rt_subcommand *subcommand, int argc, char **argv)
+int rt_validate(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv)
 {
     bool json = false, load = false, strict = false;
     int status;
-    rt_arena arena;
-    rt_arena_init(&arena);
     const rt_option_argument options[] = {
         {"--load", RT_ARGUMENT_FLAG, &load, NULL,
          "also load and register the plugins, in a child process"},
@@ -38,9 +36,9 @@ int rt_validate(const rt_subcommand *subcommand, int argc, char **argv)
         {"--json", RT_ARGUMENT_FLAG, &json, NULL, "print one JSON object"},
     };
     rt_arguments arguments = {.options = options, .option_count = 3};
-    if (!rt_subcommand_parse(subcommand, &arguments, &arena, argc, argv, 0, &status))
+    if (!rt_subcommand_parse(subcommand, &arguments, arena, argc, argv, 0, &status))
         return status;
-    rt_composition *composition = rt_subcommand_compose(&arguments, &arena);
+    rt_composition *composition = rt_subcommand_compose(&arguments, arena);
     if (!composition)
         return EXIT_COULD_NOT_RUN;
     if (load && rt_is_fit(composition))
@@ -49,7 +47,6 @@ int rt_validate(const rt_subcommand *subcommand, int argc, char **argv)
     if (json)
         print_json(composition, valid);
     else
-        rt_report_print(stdout, composition, rt_report_wants_colour(stdout));
-    rt_arena_free(&arena);
+        rt_report_print(stdout, composition, strict);
     return valid ? EXIT_VALID : EXIT_PROBLEMS;
 }

@@ -3,14 +3,12 @@
 #include <rt/abi.h>
 #include <stdio.h>
 
-int rt_version(const rt_subcommand *subcommand, int argc, char **argv)
+int rt_version(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv)
 {
-    (void)subcommand;
+    (void)arena;
     (void)argv;
-    if (argc) {
-        fputs("usage: rtctl version\n", stderr);
-        return EXIT_COULD_NOT_RUN;
-    }
+    if (argc)
+        return rt_subcommand_misused(subcommand);
     printf("rt %s, plugin ABI %d.%d\n", RT_VERSION, RT_ABI_MAJOR, RT_ABI_MINOR);
     return EXIT_VALID;
 }

@@ -40,7 +40,10 @@ static void log_failure(rt_ctx *ctx, const rt_effect_frame *frame, int result)
 int rt_host_effect_again(rt_ctx *ctx, rt_effect_frame *frame, int *result)
 {
     const struct rt_effects *effects = frame->binding->effects;
+    uint32_t index = frame->method->index;
     frame->attempt++;
+    if (index < 64 && effects->quiet >> index & 1)
+        return 0;
     if (*result < 0) {
         if (effects->log_failure && rt_host_log_enabled(ctx, RT_LOG_ERROR))
             log_failure(ctx, frame, *result);

@@ -12,8 +12,8 @@
 struct rt_effects {
     bool log_success;
     bool log_failure;
-    /* Starts a lazy provider; 0 or -RT_E…. Called at each use, by several fibers at once too, until
-     * whoever supplied it has set it to NULL. */
+    uint64_t quiet; /* methods that are not logged all the same: bits by method index */
+    /* Starts a lazy provider; 0 or -RT_E…. Called at each use, by several fibers at once too. */
     int (*prepare)(rt_ctx *ctx, void *argument);
     void *prepare_argument;
 };

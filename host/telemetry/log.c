@@ -18,9 +18,12 @@ static const struct {
     const char *pretty; /* five columns */
     const char *colour;
 } levels[] = {
-    [RT_LOG_TRACE] = {"trace", "TRACE", "\033[2m"},  [RT_LOG_DEBUG] = {"debug", "DEBUG", "\033[34m"},
-    [RT_LOG_INFO] = {"info", "INFO ", "\033[32m"},   [RT_LOG_WARN] = {"warn", "WARN ", "\033[33m"},
-    [RT_LOG_ERROR] = {"error", "ERROR", "\033[31m"}, [RT_LOG_FATAL] = {"fatal", "FATAL", "\033[1;31m"},
+    [RT_LOG_TRACE] = {"trace", "TRACE", "\033[2m"},
+    [RT_LOG_DEBUG] = {"debug", "DEBUG", "\033[34m"},
+    [RT_LOG_INFO] = {"info", "INFO ", "\033[32m"},
+    [RT_LOG_WARN] = {"warn", "WARN ", "\033[33m"},
+    [RT_LOG_ERROR] = {"error", "ERROR", "\033[31m"},
+    [RT_LOG_FATAL] = {"fatal", "FATAL", "\033[1;31m"},
 };
 enum { LEVEL_COUNT = sizeof levels / sizeof levels[0] };
 
@@ -78,7 +81,7 @@ int rt_log_open(const rt_log_options *options)
 
 bool rt_log_is_enabled(uint32_t level)
 {
-    return level >= output.level;
+    return level < LEVEL_COUNT && level >= output.level;
 }
 
 /* A record is one line: what would end it or steer a terminal is written as an escape. */
@@ -210,14 +213,9 @@ static void emit_format(const rt_ctx *ctx, uint32_t level, const char *format, v
     rt_buffer_free(&message);
 }
 
-static bool wanted(uint32_t level)
-{
-    return level < LEVEL_COUNT && level >= output.level;
-}
-
 void rt_log_host(uint32_t level, const char *format, ...)
 {
-    if (!wanted(level))
+    if (!rt_log_is_enabled(level))
         return;
     va_list arguments;
     va_start(arguments, format);
@@ -228,12 +226,12 @@ void rt_log_host(uint32_t level, const char *format, ...)
 int rt_host_log_enabled(const rt_ctx *ctx, uint32_t level)
 {
     (void)ctx; /* levels of single modules would be asked here */
-    return wanted(level);
+    return rt_log_is_enabled(level);
 }
 
 void rt_host_log(rt_ctx *ctx, uint32_t level, const char *format, ...)
 {
-    if (!wanted(level))
+    if (!rt_log_is_enabled(level))
         return;
     va_list arguments;
     va_start(arguments, format);
@@ -244,6 +242,6 @@ void rt_host_log(rt_ctx *ctx, uint32_t level, const char *format, ...)
 void rt_host_log_fields(rt_ctx *ctx, uint32_t level, const rt_field *fields, uint64_t count,
                         const char *message)
 {
-    if (wanted(level))
+    if (rt_log_is_enabled(level))
         emit(&(struct record){ctx, level, message ? message : "", fields, count});
 }

@@ -2,7 +2,8 @@
  *
  * Takes orders over HTTP, keeps them in memory and mails a receipt. It shows what a module is made
  * of: a manifest, state of its instance, routes, and calls of capabilities that it requires and
- * does not choose. Orders live in one worker: run it with one, or keep them in a database.
+ * does not choose. Its orders live in one process, so it says RT_PROCESS_LOCAL: a plan with more
+ * workers is refused.
  *
  *     GET  /hello          {"message":"hello"}
  *     POST /orders         {"sku":"tea","quantity":2,"email":"ann@example.org"}
@@ -18,7 +19,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-RT_MODULE("orders", "0.1.0", "Takes orders and mails receipts")
+RT_MODULE("orders", "0.1.0", "Takes orders and mails receipts", RT_PROCESS_LOCAL)
 RT_SERVES(routes)
 RT_REQUIRES(email, 1)
 RT_REQUIRES(clock, 1, RT_RAW)
@@ -48,7 +49,7 @@ static uint64_t kept(const struct shop *shop)
     return shop->count < shop->capacity ? shop->count : shop->capacity;
 }
 
-/* --- an order ------------------------------------------------------------------------------- */
+/* --- an order -------------------------------------------------------------------------------- */
 
 /* Lists every wrong field, not only the first. Returns how many there are. */
 static int check_order(rt_ctx *ctx, const rt_json_value *body, rt_json *errors)
@@ -64,7 +65,8 @@ static int check_order(rt_ctx *ctx, const rt_json_value *body, rt_json *errors)
         {"quantity", rt_format(ctx, "must be an integer from 1 to %d", (int)RT_GET(ctx, max_items)),
          quantity >= 1 && quantity <= RT_GET(ctx, max_items)},
         {"email", "must be an address such as `ann@example.org`",
-         address && strchr(address, '@') && strlen(address) <= 254 && !strpbrk(address, "\r\n<>\" ")},
+         address && strchr(address, '@') && strlen(address) <= 254 &&
+             !strpbrk(address, "\r\n<>\" ")},
     };
     int wrong = 0;
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
@@ -131,18 +133,18 @@ static int send_receipt(rt_ctx *ctx, void *argument)
                          NULL);
 }
 
-/* --- routes --------------------------------------------------------------------------------- */
+/* --- routes ---------------------------------------------------------------------------------- */
 
 static int refuse_order(rt_ctx *ctx, rt_response *response, rt_json *errors)
 {
     rt_str list;
     rt_json_end(errors);
     RT_TRY(rt_json_text(errors, &list));
-    const char *body = rt_format(
-        ctx,
-        "{\"type\":\"about:blank\",\"title\":\"Unprocessable Content\",\"status\":422,\"code\":\"INVALID_ARGUMENT\","
-        "\"detail\":\"the order is not valid\",\"errors\":%.*s}",
-        (int)list.length, list.data);
+    const char *body = rt_format(ctx,
+                                 "{\"type\":\"about:blank\",\"title\":\"Unprocessable "
+                                 "Content\",\"status\":422,\"code\":\"INVALID_ARGUMENT\","
+                                 "\"detail\":\"the order is not valid\",\"errors\":%.*s}",
+                                 (int)list.length, list.data);
     return rt_respond(ctx, response, 422, "application/problem+json", (rt_str){body, strlen(body)});
 }
 
@@ -230,7 +232,7 @@ static int say_hello(rt_ctx *ctx, const rt_request *request, rt_response *respon
     return rt_respond(ctx, response, 200, "application/json", RT_STR("{\"message\":\"hello\"}"));
 }
 
-/* --- life ----------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static int open_shop(rt_ctx *ctx)
 {

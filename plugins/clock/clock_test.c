@@ -1,8 +1,8 @@
 /* clock_test.c — clock-test: a clock that moves only when told to
  *
- * It stands still at `start`, 2024-01-01T00:00:00Z unless configured, so that what a test sees does
- * not depend on when it runs. `set` moves the wall clock alone, either way, as an administrator
- * would; `advance` moves both clocks forward.
+ * It stands still at `initial`, 2024-01-01T00:00:00Z unless configured, so that what a test sees
+ * does not depend on when it runs. `set` moves the wall clock alone, either way, as an
+ * administrator would; `advance` moves both clocks forward.
  */
 #include <rt/cap/clock.h>
 #include <rt/rt.h>
@@ -10,7 +10,7 @@
 
 RT_MODULE("clock-test", "0.1.0", "A clock that tests set and advance")
 RT_PROVIDES(clock, 1, test, 0)
-RT_OPTION(int, start, RT_DEFAULT(1704067200) RT_RANGE(0, 9223372035),
+RT_OPTION(int, initial, RT_DEFAULT(1704067200) RT_RANGE(0, 9223372035),
           "Time it starts at, in seconds since 1970")
 
 #define NANOSECONDS INT64_C(1000000000)
@@ -25,7 +25,7 @@ static int open_clock(rt_ctx *ctx)
     struct test_clock *times = calloc(1, sizeof *times);
     if (!times)
         return rt_fail(ctx, RT_ERESOURCE_EXHAUSTED, "out of memory");
-    *times = (struct test_clock){RT_GET(ctx, start) * NANOSECONDS, NANOSECONDS};
+    *times = (struct test_clock){RT_GET(ctx, initial) * NANOSECONDS, NANOSECONDS};
     rt_set_state(ctx, times);
     return 0;
 }

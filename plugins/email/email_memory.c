@@ -42,7 +42,7 @@ static int capture(rt_ctx *ctx, const rt_mail *mail)
 static int send_mail(rt_ctx *ctx, const rt_email *message, rt_email_result *result)
 {
     rt_mail mail;
-    int code = rt_mail_prepare(ctx, message, RT_GET(ctx, from), &mail);
+    int code = rt_mail_prepare(ctx, message, result, RT_GET(ctx, from), &mail);
     if (code == 0)
         code = capture(ctx, &mail);
     return rt_mail_settle(ctx, code, &mail, result);

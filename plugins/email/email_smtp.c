@@ -24,7 +24,7 @@ RT_OPTION(string, hostname, RT_RANGE(1, 253), "Our name in EHLO; by default the 
 RT_OPTION(duration, timeout, RT_DEFAULT("30 s") RT_RANGE("10 ms", "10 min"),
           "Time to hand over one mail")
 RT_OPTION(duration, connect_timeout, RT_DEFAULT("10 s") RT_RANGE("10 ms", "10 min"),
-          "Time to connect")
+          "Time to connect, encrypt and authenticate")
 RT_OPTION(duration, idle_timeout, RT_DEFAULT("30 s") RT_RANGE("10 ms", "10 min"),
           "Time that an unused connection is kept")
 RT_OPTION(int, max_connections, RT_DEFAULT(4) RT_RANGE(1, 100), "Most connections of one worker")
@@ -36,7 +36,7 @@ struct pool {
     rt_smtp *idle;         /* the one used last first */
 };
 
-/* --- connections ---------------------------------------------------------------------------- */
+/* --- connections ----------------------------------------------------------------------------- */
 
 static void close_idle(rt_ctx *ctx, struct pool *pool, uint64_t used_before)
 {
@@ -104,7 +104,7 @@ static int deliver(rt_ctx *ctx, struct pool *pool, rt_mail *mail, const rt_mail_
     return 0;
 }
 
-/* --- email/1 -------------------------------------------------------------------------------- */
+/* --- email/1 --------------------------------------------------------------------------------- */
 
 static int send_prepared(rt_ctx *ctx, rt_mail *mail)
 {
@@ -124,7 +124,7 @@ static int send_prepared(rt_ctx *ctx, rt_mail *mail)
 static int send_mail(rt_ctx *ctx, const rt_email *message, rt_email_result *result)
 {
     rt_mail mail;
-    int code = rt_mail_prepare(ctx, message, RT_GET(ctx, from), &mail);
+    int code = rt_mail_prepare(ctx, message, result, RT_GET(ctx, from), &mail);
     if (code == 0)
         code = send_prepared(ctx, &mail);
     return rt_mail_settle(ctx, code, &mail, result);
@@ -136,7 +136,7 @@ static int send_batch(rt_ctx *ctx, const rt_email *messages, uint32_t count,
     return rt_mail_send_batch(ctx, send_mail, messages, count, results);
 }
 
-/* --- life ----------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static enum rt_smtp_tls tls_mode(const char *word)
 {

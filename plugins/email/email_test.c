@@ -53,7 +53,7 @@ static int send_mail(rt_ctx *ctx, const rt_email *message, rt_email_result *resu
 {
     struct double_state *state = rt_state(ctx);
     rt_mail mail;
-    int code = rt_mail_prepare(ctx, message, "test@example.org", &mail);
+    int code = rt_mail_prepare(ctx, message, result, "test@example.org", &mail);
     if (code == 0) {
         code = outcome(ctx, &mail);
         int kept = rt_outbox_record(ctx, state->outbox, message, mail.id, code);

@@ -27,7 +27,7 @@ static const char *const reserved_headers[] = {
 
 enum { ADDRESS_LIMIT = 254, LOCAL_LIMIT = 64, LABEL_LIMIT = 63, NAME_LIMIT = 255 };
 
-/* --- characters ----------------------------------------------------------------------------- */
+/* --- characters ------------------------------------------------------------------------------ */
 
 static bool is_control(unsigned char c)
 {
@@ -44,8 +44,8 @@ static bool is_atom_text(unsigned char c)
     return is_alphanumeric(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
-/* Bytes of the UTF-8 sequence at `text`; 0 if it is none (RFC 3629: shortest form, no surrogates).
- */
+/* Bytes of the UTF-8 sequence at `text`; 0 if it is none (RFC 3629: shortest form,
+ * no surrogates). */
 static size_t sequence_length(const unsigned char *text)
 {
     static const struct {
@@ -104,10 +104,10 @@ const char *rt_mail_random(rt_ctx *ctx, uint32_t bytes)
     return text;
 }
 
-/* --- addresses ------------------------------------------------------------------------------ */
+/* --- addresses ------------------------------------------------------------------------------- */
 
-/* A dot-atom of RFC 5322; quoted local parts are allowed there, and used by nobody but attackers.
- */
+/* A dot-atom of RFC 5322; quoted local parts are allowed there, and used by nobody
+ * but attackers. */
 static bool is_local_part(const char *text, size_t length)
 {
     if (length == 0 || length > LOCAL_LIMIT || text[0] == '.' || text[length - 1] == '.')
@@ -152,8 +152,10 @@ static int check_address(rt_ctx *ctx, const char *field, const char *address)
     return rt_fail(ctx, RT_EINVALID_ARGUMENT, "`%s` is not an address: `%s`", field, address);
 }
 
-/* The display name between `begin` and `end`: trimmed, and without its quotes. */
-static const char *display_name(rt_ctx *ctx, const char *begin, const char *end)
+/* The display name between `begin` and `end`, trimmed and without its quotes. Without quotes it has
+ * none of the characters that could hide a second address. */
+static int parse_name(rt_ctx *ctx, const char *field, const char *begin, const char *end,
+                      const char **parsed)
 {
     while (begin < end && (*begin == ' ' || *begin == '\t'))
         begin++;
@@ -163,13 +165,16 @@ static const char *display_name(rt_ctx *ctx, const char *begin, const char *end)
     if (quoted)
         begin++, end--;
     if (begin == end)
-        return NULL;
+        return 0;
     char *name = rt_alloc(ctx, (uint64_t)(end - begin) + 1), *out = name;
-    while (begin < end) {
-        begin += quoted && *begin == '\\' && begin + 1 < end;
-        *out++ = *begin++;
+    for (; begin < end; begin++) {
+        bool escaped = quoted && *begin == '\\' && ++begin < end;
+        if (begin == end || (!escaped && strchr(quoted ? "\"" : "<>\",;@\\", *begin)))
+            return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the name in `%s` has to be quoted", field);
+        *out++ = *begin;
     }
-    return name;
+    *parsed = name;
+    return 0;
 }
 
 int rt_mail_parse_address(rt_ctx *ctx, const char *field, const char *text, rt_mailbox *mailbox)
@@ -183,7 +188,7 @@ int rt_mail_parse_address(rt_ctx *ctx, const char *field, const char *text, rt_m
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "`%s` is longer than %zu bytes", field, length);
     *mailbox = (rt_mailbox){.address = text};
     if (open && text[length - 1] == '>') {
-        mailbox->name = display_name(ctx, text, open);
+        RT_TRY(parse_name(ctx, field, text, open, &mailbox->name));
         mailbox->address =
             rt_format(ctx, "%.*s", (int)(length - 1 - (size_t)(open + 1 - text)), open + 1);
     }
@@ -240,8 +245,7 @@ static int check_people(rt_ctx *ctx, const char *from, rt_mail *mail)
     return 0;
 }
 
-/* --- headers, bodies, attachments --------------------------------------------------------------
- */
+/* --- headers, bodies, attachments ------------------------------------------------------------ */
 
 static int check_header(rt_ctx *ctx, const rt_email_pair *header)
 {
@@ -312,7 +316,8 @@ static int check_content(rt_ctx *ctx, const rt_email *message)
     return 0;
 }
 
-int rt_mail_prepare(rt_ctx *ctx, const rt_email *message, const char *from, rt_mail *mail)
+int rt_mail_prepare(rt_ctx *ctx, const rt_email *message, const rt_email_result *result,
+                    const char *from, rt_mail *mail)
 {
     *mail = (rt_mail){.message = message};
     if (rt_cancelled(ctx))
@@ -321,6 +326,8 @@ int rt_mail_prepare(rt_ctx *ctx, const rt_email *message, const char *from, rt_m
         return rt_fail(ctx, RT_EDEADLINE, "out of time before the mail was sent");
     if (!message || message->size < sizeof(rt_email))
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the mail has no `size`");
+    if (result && result->size < sizeof *result)
+        return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the result has no `size`");
     RT_TRY(check_people(ctx, from, mail));
     RT_TRY(check_content(ctx, message));
     mail->id =
@@ -328,16 +335,16 @@ int rt_mail_prepare(rt_ctx *ctx, const rt_email *message, const char *from, rt_m
     return 0;
 }
 
-/* --- results ---------------------------------------------------------------------------------- */
+/* --- results --------------------------------------------------------------------------------- */
 
 int rt_mail_settle(rt_ctx *ctx, int code, const rt_mail *mail, rt_email_result *result)
 {
-    if (!result)
+    if (!result || result->size < sizeof *result)
         return code;
     const rt_error *error = code < 0 ? rt_last_error(ctx) : NULL;
     bool described = error && error->code == -code;
     *result = (rt_email_result){
-        .size = sizeof *result,
+        .size = result->size,
         .status = code < 0 ? RT_EMAIL_REJECTED : RT_EMAIL_ACCEPTED,
         .error_code = -code,
         .id = mail->id,
@@ -354,8 +361,13 @@ int rt_mail_send_batch(rt_ctx *ctx,
                        const rt_email *messages, uint32_t count, rt_email_result *results)
 {
     int last = 0;
-    for (uint32_t i = 0; i < count; i++)
-        last = send(ctx, &messages[i], &results[i]);
+    if (count && (messages->size < sizeof *messages || results->size < sizeof *results))
+        return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the mails or the results have no `size`");
+    for (uint32_t i = 0; i < count; i++) {
+        last = send(ctx, messages, results);
+        messages = (const rt_email *)((const char *)messages + messages->size);
+        results = (rt_email_result *)((char *)results + results->size);
+    }
     return rt_cancelled(ctx) ? -RT_ECANCELED
            : last == -RT_EDEADLINE && rt_deadline(ctx) && rt_deadline(ctx) <= rt_now()
                ? -RT_EDEADLINE

@@ -6,7 +6,7 @@
  *     static int send_one(rt_ctx *ctx, const rt_email *message, rt_email_result *result)
  *     {
  *         rt_mail mail = {0};
- *         int code = rt_mail_prepare(ctx, message, NULL, &mail);
+ *         int code = rt_mail_prepare(ctx, message, result, NULL, &mail);
  *         if (code == 0)
  *             code = deliver(ctx, &mail);
  *         return rt_mail_settle(ctx, code, &mail, result);
@@ -38,10 +38,11 @@ typedef struct rt_mail {
     const char *provider_message_id; /* the provider fills it in; or NULL */
 } rt_mail;
 
-/* Checks the message and fills `mail`. `from` is the sender of messages that name none, or NULL.
- * -RT_EINVALID_ARGUMENT names the first fault; -RT_ECANCELED or -RT_EDEADLINE if it is too late to
- * begin, so that providers that never wait say so too. */
-int rt_mail_prepare(rt_ctx *ctx, const rt_email *message, const char *from, rt_mail *mail);
+/* Checks message and result and fills `mail`. `from` is the sender of messages that name none, or
+ * NULL. -RT_EINVALID_ARGUMENT names the first fault; -RT_ECANCELED or -RT_EDEADLINE if it is too
+ * late to begin, so that providers that never wait say so too. */
+int rt_mail_prepare(rt_ctx *ctx, const rt_email *message, const rt_email_result *result,
+                    const char *from, rt_mail *mail);
 
 /* Parses `user@example.org` or `Name <user@example.org>`; `field` is named in errors. */
 int rt_mail_parse_address(rt_ctx *ctx, const char *field, const char *text, rt_mailbox *mailbox);

@@ -14,7 +14,7 @@ enum {
     PARAMETER_PIECE = 65
 };
 
-/* --- text ----------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------ */
 
 static bool reserve(rt_mail_text *text, size_t more)
 {
@@ -71,7 +71,7 @@ static void put_space(rt_mail_text *text, size_t length)
     put_text(text, column(text) + 1 + length > FOLD ? "\r\n " : " ");
 }
 
-/* --- encodings -------------------------------------------------------------------------------- */
+/* --- encodings ------------------------------------------------------------------------------- */
 
 static void put_base64(rt_mail_text *text, const unsigned char *bytes, size_t length)
 {
@@ -119,7 +119,7 @@ static void put_quoted(rt_mail_text *text, unsigned char c, bool last)
         put_format(text, "=%02X", c);
 }
 
-/* Line ends of every kind but a lone CR become CRLF. */
+/* Line ends of every kind but a lone CR become CRLF. The last line stays open. */
 static void put_quoted_body(rt_mail_text *text, const char *body)
 {
     for (const char *c = body; *c; c++) {
@@ -131,8 +131,6 @@ static void put_quoted_body(rt_mail_text *text, const char *body)
             put_quoted(text, (unsigned char)*c,
                        !c[1] || c[1] == '\n' || (c[1] == '\r' && c[2] == '\n'));
     }
-    if (column(text) > 0)
-        put_text(text, "\r\n");
 }
 
 /* Encoded-words of at most 75 columns that split no character (RFC 2047 section 5). */
@@ -173,7 +171,7 @@ static bool stands_plain(const char *value)
     return !strstr(value, "=?");
 }
 
-/* --- headers -------------------------------------------------------------------------------- */
+/* --- headers --------------------------------------------------------------------------------- */
 
 static void put_unstructured(rt_mail_text *text, const char *name, const char *value)
 {
@@ -253,7 +251,7 @@ static void put_date(rt_mail_text *text, int64_t now)
                months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
-/* --- parts ---------------------------------------------------------------------------------- */
+/* --- parts ----------------------------------------------------------------------------------- */
 
 static void put_text_part(rt_mail_text *text, const char *subtype, const char *body)
 {
@@ -264,6 +262,19 @@ static void put_text_part(rt_mail_text *text, const char *subtype, const char *b
     put_quoted_body(text, body);
 }
 
+/* The line break before a delimiter belongs to it, so that a part may end without one; the first
+ * one's is the empty line after the header. */
+static void put_delimiter(rt_mail_text *text, char kind, const char *boundary, const char *end)
+{
+    put_format(text, "\r\n--=_%c%s%s\r\n", kind, boundary, end);
+}
+
+static void put_multipart(rt_mail_text *text, const char *subtype, char kind, const char *boundary)
+{
+    put_format(text, "Content-Type: multipart/%s;\r\n boundary=\"=_%c%s\"\r\n", subtype, kind,
+               boundary);
+}
+
 static void put_body(rt_mail_text *text, const rt_email *message, const char *boundary)
 {
     if (!message->text || !message->html) {
@@ -271,13 +282,12 @@ static void put_body(rt_mail_text *text, const rt_email *message, const char *bo
                       message->html ? message->html : message->text);
         return;
     }
-    put_format(text, "Content-Type: multipart/alternative;\r\n boundary=\"=_a%s\"\r\n\r\n",
-               boundary);
-    put_format(text, "--=_a%s\r\n", boundary);
+    put_multipart(text, "alternative", 'a', boundary);
+    put_delimiter(text, 'a', boundary, "");
     put_text_part(text, "plain", message->text);
-    put_format(text, "--=_a%s\r\n", boundary);
+    put_delimiter(text, 'a', boundary, "");
     put_text_part(text, "html", message->html);
-    put_format(text, "--=_a%s--\r\n", boundary);
+    put_delimiter(text, 'a', boundary, "--");
 }
 
 /* A file name that is not plain ASCII, in pieces of RFC 2231. */
@@ -319,14 +329,14 @@ static void put_content(rt_mail_text *text, const rt_email *message, const char 
         put_body(text, message, boundary);
         return;
     }
-    put_format(text, "Content-Type: multipart/mixed;\r\n boundary=\"=_m%s\"\r\n\r\n", boundary);
-    put_format(text, "--=_m%s\r\n", boundary);
+    put_multipart(text, "mixed", 'm', boundary);
+    put_delimiter(text, 'm', boundary, "");
     put_body(text, message, boundary);
     for (uint32_t i = 0; i < message->attachment_count; i++) {
-        put_format(text, "--=_m%s\r\n", boundary);
+        put_delimiter(text, 'm', boundary, "");
         put_attachment(text, &message->attachments[i]);
     }
-    put_format(text, "--=_m%s--\r\n", boundary);
+    put_delimiter(text, 'm', boundary, "--");
 }
 
 int rt_mail_format(rt_ctx *ctx, const rt_mail *mail, int64_t now, rt_mail_text *text)
@@ -345,6 +355,8 @@ int rt_mail_format(rt_ctx *ctx, const rt_mail *mail, int64_t now, rt_mail_text *
         put_unstructured(text, message->headers[i].name, message->headers[i].value);
     put_text(text, "MIME-Version: 1.0\r\n");
     put_content(text, message, rt_mail_random(ctx, 12));
+    if (column(text) > 0)
+        put_text(text, "\r\n");
     if (text->failed)
         return rt_fail(ctx, RT_ERESOURCE_EXHAUSTED, "out of memory for a mail");
     return 0;

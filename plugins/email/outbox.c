@@ -21,7 +21,7 @@ struct rt_outbox {
     struct kept *ring;
 };
 
-/* --- deep copies ---------------------------------------------------------------------------- */
+/* --- deep copies ----------------------------------------------------------------------------- */
 
 /* Copies into the memory of a context, or, without one, into blocks. */
 struct copier {
@@ -113,7 +113,7 @@ static void free_blocks(struct block *block)
     }
 }
 
-/* --- the list ------------------------------------------------------------------------------- */
+/* --- the list -------------------------------------------------------------------------------- */
 
 rt_outbox *rt_outbox_open(uint32_t capacity)
 {

@@ -11,8 +11,7 @@
 
 enum { LINE_LIMIT = 100 };
 
-/* --- replies ------------------------------------------------------------------------------------
- */
+/* --- replies --------------------------------------------------------------------------------- */
 
 static bool is_reply_line(const char *line)
 {
@@ -98,8 +97,7 @@ static int command(rt_ctx *ctx, rt_smtp *connection, int expected, const char *w
     return 0;
 }
 
-/* --- opening ------------------------------------------------------------------------------------
- */
+/* --- opening --------------------------------------------------------------------------------- */
 
 static int greet(rt_ctx *ctx, rt_smtp *connection)
 {
@@ -190,7 +188,6 @@ static int open_session(rt_ctx *ctx, rt_smtp *connection)
     const rt_smtp_server *server = connection->server;
     connection->deadline = rt_now() + server->connect_timeout;
     RT_TRY(rt_smtp_connect(ctx, connection));
-    connection->deadline = rt_now() + server->timeout;
     if (server->tls == RT_SMTP_IMPLICIT)
         RT_TRY(rt_smtp_encrypt(ctx, connection));
     RT_TRY(read_reply(ctx, connection));
@@ -217,7 +214,7 @@ int rt_smtp_open(rt_ctx *ctx, const rt_smtp_server *server, rt_smtp **connection
     return result;
 }
 
-/* --- a mail --------------------------------------------------------------------------------- */
+/* --- a mail ---------------------------------------------------------------------------------- */
 
 /* The mail with its leading dots doubled (RFC 5321, 4.5.2) and the final one. */
 static int write_body(rt_ctx *ctx, rt_smtp *connection, const rt_mail_text *text)

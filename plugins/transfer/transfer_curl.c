@@ -42,7 +42,7 @@ struct transfers {
     struct job queue;  /* head of a ring */
 };
 
-/* --- what curl tells ------------------------------------------------------------------------ */
+/* --- what curl tells ------------------------------------------------------------------------- */
 
 static int on_socket(CURL *easy, curl_socket_t socket, int what, void *argument, void *unused)
 {
@@ -68,7 +68,7 @@ static int on_timeout(CURLM *multi, long milliseconds, void *argument)
     return 0;
 }
 
-/* --- the service ---------------------------------------------------------------------------- */
+/* --- the service ----------------------------------------------------------------------------- */
 
 static void unlink_job(struct job *job)
 {
@@ -152,7 +152,7 @@ static int drive(rt_ctx *ctx, void *argument)
     }
 }
 
-/* --- transfer/1 ------------------------------------------------------------------------------- */
+/* --- transfer/1 ------------------------------------------------------------------------------ */
 
 static void queue_job(struct transfers *transfers, struct job *job)
 {
@@ -163,13 +163,16 @@ static void queue_job(struct transfers *transfers, struct job *job)
     eventfd_write(transfers->wake, 1);
 }
 
-/* The caller frees its handle as soon as we return, so it must be out of curl's hands by then. */
+/* The caller frees its handle as soon as we return, so it must be out of curl's hands by then. A
+ * transfer that waited for the connection may go on now: the service has to look at its timeout. */
 static void withdraw_job(struct transfers *transfers, struct job *job)
 {
-    if (job->stage == JOB_QUEUED)
+    if (job->stage == JOB_QUEUED) {
         unlink_job(job);
-    else
-        curl_multi_remove_handle(transfers->multi, job->easy);
+        return;
+    }
+    curl_multi_remove_handle(transfers->multi, job->easy);
+    eventfd_write(transfers->wake, 1);
 }
 
 static int perform(rt_ctx *ctx, void *easy, int32_t *code)
@@ -189,7 +192,7 @@ static int perform(rt_ctx *ctx, void *easy, int32_t *code)
     return result;
 }
 
-/* --- life ----------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static void close_descriptor(int fd)
 {

@@ -57,7 +57,7 @@ static const char *count(rt_ctx *ctx, const rt_email_conformance *subject, uint6
 static const char *send(rt_ctx *ctx, const rt_email_conformance *subject, const rt_email *message,
                         int code, const char *what)
 {
-    rt_email_result result;
+    rt_email_result result = {.size = sizeof result};
     uint64_t before, after;
     CHECK(count(ctx, subject, &before));
     int got = rt_email_send(ctx, subject->email, message, &result);
@@ -71,8 +71,7 @@ static const char *send(rt_ctx *ctx, const rt_email_conformance *subject, const 
     return NULL;
 }
 
-/* --- mails that are taken ----------------------------------------------------------------------
- */
+/* --- mails that are taken -------------------------------------------------------------------- */
 
 static const char *plain_text(rt_ctx *ctx, void *subject)
 {
@@ -199,7 +198,7 @@ static const char *large_attachment(rt_ctx *ctx, void *subject)
     return send(ctx, subject, &message, 0, "an attachment of 1 MB");
 }
 
-/* --- mails that are wrong --------------------------------------------------------------------- */
+/* --- mails that are wrong -------------------------------------------------------------------- */
 
 /* Puts `poison` into one field of a sound mail. */
 static rt_email poisoned(rt_ctx *ctx, uint32_t field, const char *poison, const char **name)
@@ -334,7 +333,7 @@ static const char *bad_address(rt_ctx *ctx, void *subject)
     return NULL;
 }
 
-/* --- refusals, lists, limits ------------------------------------------------------------------ */
+/* --- refusals, lists, limits ----------------------------------------------------------------- */
 
 static const char *refusal(rt_ctx *ctx, const rt_email_conformance *subject, const char *recipient,
                            int code, uint32_t retryable)
@@ -383,6 +382,8 @@ static const char *batch(rt_ctx *ctx, void *subject)
     messages[1].to = nobody;
     messages[2].to = reject;
     memset(results, 0xa5, sizeof results);
+    for (size_t i = 0; i < 4; i++)
+        results[i].size = sizeof results[i];
     int code = rt_email_send_batch(ctx, provider->email, messages, 4, results);
     CHECK(rt_conformance_code(ctx, "a batch with refused mails", code, 0));
     CHECK(check_taken(ctx, &results[0]));
@@ -406,7 +407,7 @@ static int attempt(rt_ctx *ctx, void *argument)
 {
     struct attempt *attempt = argument;
     rt_email message = mail(attempt->subject_line);
-    rt_email_result result;
+    rt_email_result result = {.size = sizeof result};
     int code = rt_email_send(ctx, attempt->subject->email, &message, &result);
     const char *complaint = rt_conformance_code(ctx, "one of many", code, 0);
     if (complaint)

@@ -12,6 +12,10 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PREFIX = os.environ.get("RT_PREFIX", f"{TOP}/build/prefix")
+HTTP_HELLO = f"{os.environ.get('RT_BUILD', TOP + '/build/bench')}/tests/bench/http-hello"
+# rtd would warn of them: variables of that prefix are settings.
+for variable in [name for name in os.environ if name.startswith("RT_")]:
+    del os.environ[variable]
 RTD, RTCTL = f"{PREFIX}/bin/rtd", f"{PREFIX}/bin/rtctl"
 NGINX, APACHE = "/usr/sbin/nginx", "/usr/sbin/apache2"
 SERVER_CORE, CLIENT_CORE = {0}, {max(os.sched_getaffinity(0))}
@@ -127,6 +131,8 @@ def server(command, port, wrapper=(), limit=60.0, log=None):
 
 def stop(child, wrapper):
     """Asks the server itself to stop: strace keeps a signal that it is sent to itself."""
+    if child.poll() is not None:
+        return
     pids = tree(child.pid)
     os.kill(pids[1] if wrapper and wrapper[0] == "strace" and len(pids) > 1 else pids[0],
             signal.SIGTERM)

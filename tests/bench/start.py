@@ -11,7 +11,8 @@ RUNS = 21
 
 def start(command, port):
     started = time.perf_counter()
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
     try:
         wait_for_answer(port, child)
         return time.perf_counter() - started

@@ -33,8 +33,8 @@ class Builder:
         self.misbehaving = os.path.join(folder, "misbehaving")
 
     def cc(self, output, source, *arguments):
-        command = [*self.compiler.split(), "-I", self.sdk, *COMPILE, *arguments, "-o", output,
-                   os.path.join(HERE, source)]
+        command = [*self.compiler.split(), "-I", self.sdk, *COMPILE, "-o", output,
+                   os.path.join(HERE, source), *arguments]
         subprocess.run(command, check=True, cwd=self.folder)
 
     def plugin(self, output, source, *arguments):
@@ -311,9 +311,10 @@ def notes_beyond_the_end(image):
 
 @byte_case
 def notes_that_overlap(image):
-    first, second = image.segments(PT_NOTE)[:2]
+    notes, other = image.segments(PT_NOTE)[0], image.segments(PT_GNU_STACK)[0]
+    image.put("I", other, PT_NOTE)
     for field in (8, 32):
-        image.put("Q", first + field, image.number("Q", second + field))
+        image.put("Q", other + field, image.number("Q", notes + field))
 
 
 @byte_case
@@ -436,6 +437,8 @@ def make_files(builder):
 
     os.mkdir(path("folder"))
     os.mkfifo(path("pipe"))
+    builder.save("too-large", b"")
+    os.truncate(path("too-large"), (256 << 20) + 1)  # a hole: takes no room
     os.symlink("nowhere.so", path("link-to-nothing"))
     os.symlink("link-to-itself.so", path("link-to-itself"))
     os.symlink("link-there.so", path("link-back"))
@@ -455,10 +458,11 @@ def make_corpus(folder, compiler="cc", sdk=f"{TOP}/sdk/include",
     builder.plugin(os.path.join(builder.plugins, "good.so"), "good.c", DEFS)
     roomy = os.path.join(folder, "roomy.so")
     builder.plugin(roomy, "good.c", "-DROOM", DEFS)
-    good, room = read(os.path.join(builder.plugins, "good.so")), read(roomy)
+    good, room = read(os.path.join(builder.plugins, "good.so")), Image(read(roomy))
     os.remove(roomy)
+    room = room.set_notes(sorted(room.notes())).data  # compilers differ in the order
     for name, change in BYTES.items():
-        image = Image(good)
+        image = Image(room if name.startswith("note") else good)
         change(image)
         builder.save(name, image.data)
     for name, change in NOTES.items():

@@ -2,7 +2,8 @@
  *
  *     manifest-print [--time ROUNDS] FILE…
  *
- * --time reads and checks them all so many times and prints the microseconds that one file took. */
+ * --time reads and checks them all so many times and prints the microseconds of processor time that
+ * one file took. */
 #include "compose/manifest.h"
 
 #include <stdio.h>
@@ -34,7 +35,7 @@ static void print_one(rt_arena *arena, rt_library_cache *cache, const char *path
 static double now(void)
 {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time); /* others may use the machine */
     return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
 }
 
@@ -55,7 +56,7 @@ static int measure(long rounds, char **paths, int count)
         rt_library_cache_close(cache);
         rt_arena_free(&arena);
     }
-    printf("%.1f us a file, %d files, %ld rounds, %zu errors\n",
+    printf("%.1f us of CPU a file, %d files, %ld rounds, %zu errors\n",
            (now() - start) / (double)rounds / count, count, rounds, errors);
     return errors ? 1 : 0;
 }

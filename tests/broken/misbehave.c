@@ -19,6 +19,7 @@
 #define FORGETS 10   /* registration: leaves out what the manifest provides */
 #define ABORTS 11    /* registration: SIGABRT */
 #define ENDS 12      /* registration: ends the process with status 0 */
+#define GREEDY 13    /* the dynamic linker: more thread-local memory than there is */
 
 RT_MODULE(NAME, "1.0.0", "Goes wrong when it is loaded")
 
@@ -52,6 +53,10 @@ __attribute__((unused)) static void mark(void)
         close(fd);
 }
 
+#if MISBEHAVE == GREEDY
+static _Thread_local volatile char large[1 << 20] __attribute__((tls_model("initial-exec")));
+#endif
+
 __attribute__((constructor)) static void construct(void)
 {
     switch (MISBEHAVE) {
@@ -68,6 +73,13 @@ __attribute__((constructor)) static void construct(void)
         break;
     case RENAMES:
         rt_module.name = "somebody-else";
+        break;
+#if MISBEHAVE == GREEDY
+    case GREEDY:
+        large[0] = 1;
+        break;
+#endif
+    default:
         break;
     }
 }
@@ -93,6 +105,8 @@ RT_REGISTER(registry)
         abort();
     case ENDS:
         exit(0);
+    default:
+        break;
     }
     return rt_route(registry, RT_GET, "/" NAME, answer);
 }

@@ -1,7 +1,8 @@
 /* conformance_email.c — conformance-email: runs the suite on whatever email/1 is bound
  *
- *     GET /conformance/email        the suite, as TAP
- *     GET /conformance/email/send   one mail to `?to=`; its result as JSON
+ *     GET  /conformance/email        the suite, as TAP
+ *     POST /conformance/email/send   one mail: {"to","from","subject","text","html","bytes"}, all
+ * of them optional; its result as JSON
  */
 #include <email_conformance.h>
 #include <rt/cap/outbox.h>
@@ -12,7 +13,6 @@ RT_MODULE("conformance-email", "0.1.0", "Runs the conformance suite of email/1",
 RT_SERVES(routes)
 RT_REQUIRES(email, 1)
 RT_OPTIONAL(outbox, 1)
-RT_OPTION(string, from, RT_DEFAULT("Shop <shop@example.org>"), "Sender of single mails")
 
 static int count_taken(rt_ctx *ctx, uint64_t *count)
 {
@@ -52,32 +52,47 @@ static void put(rt_json *json, const char *key, const char *text)
     rt_json_put_string(json, text);
 }
 
-static int send_one(rt_ctx *ctx, const rt_request *request, rt_response *response)
+static const char *member(const rt_json_value *body, const char *key, const char *otherwise)
 {
-    rt_str recipient;
-    rt_email_result result;
-    RT_TRY(rt_query(ctx, request, "to", &recipient));
-    const char *to[] = {rt_format(ctx, "%.*s", (int)recipient.length, recipient.data)};
-    uint64_t began = rt_now();
-    int code = rt_email_send(ctx, email,
-                             &(rt_email){.size = sizeof(rt_email),
-                                         .from = RT_GET(ctx, from),
-                                         .to = to,
-                                         .to_count = 1,
-                                         .subject = "conformance: single",
-                                         .text = "Hello.\n"},
-                             &result);
-    const rt_error *error = code < 0 ? rt_last_error(ctx) : NULL;
-    rt_json *json = rt_json_new(ctx);
-    rt_json_object(json);
-    put(json, "code", rt_code_name(code));
+    const char *text = rt_json_string(rt_json_get(body, key));
+    return text ? text : otherwise;
+}
+
+static void write_outcome(rt_json *json, const rt_email_result *result, const rt_error *error)
+{
     put(json, "message", error ? error->message : NULL);
     put(json, "detail", error ? error->detail : NULL);
     put(json, "hint", error ? error->hint : NULL);
     put(json, "domain", error ? error->domain : NULL);
     rt_json_key(json, "retryable"), rt_json_put_bool(json, error && error->retryable);
-    put(json, "id", result.id);
-    put(json, "providerMessageId", result.provider_message_id);
+    put(json, "id", result->id);
+    put(json, "providerMessageId", result->provider_message_id);
+}
+
+static int send_one(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    const rt_json_value *body;
+    rt_email_result result = {.size = sizeof result};
+    RT_TRY(rt_body_json(ctx, request, &body));
+    const char *to[] = {member(body, "to", "ann@example.org")};
+    uint64_t bytes = (uint64_t)rt_json_int(rt_json_get(body, "bytes"), 0);
+    const rt_email_attachment file = {"zeros.bin", NULL, rt_alloc(ctx, bytes), bytes};
+    uint64_t began = rt_now();
+    int code = rt_email_send(ctx, email,
+                             &(rt_email){.size = sizeof(rt_email),
+                                         .from = member(body, "from", "Shop <shop@example.org>"),
+                                         .to = to,
+                                         .to_count = 1,
+                                         .subject = member(body, "subject", "conformance: single"),
+                                         .text = member(body, "text", "Hello.\n"),
+                                         .html = member(body, "html", NULL),
+                                         .attachments = &file,
+                                         .attachment_count = bytes > 0},
+                             &result);
+    rt_json *json = rt_json_new(ctx);
+    rt_json_object(json);
+    put(json, "code", rt_code_name(code));
+    write_outcome(json, &result, code < 0 ? rt_last_error(ctx) : NULL);
     rt_json_key(json, "milliseconds");
     rt_json_put_int(json, (int64_t)((rt_now() - began) / 1000000));
     rt_json_end(json);
@@ -87,5 +102,5 @@ static int send_one(rt_ctx *ctx, const rt_request *request, rt_response *respons
 RT_REGISTER(registry)
 {
     RT_TRY(rt_route(registry, RT_GET, "/conformance/email", run_suite, .timeout = RT_S(60)));
-    return rt_route(registry, RT_GET, "/conformance/email/send", send_one);
+    return rt_route(registry, RT_POST, "/conformance/email/send", send_one);
 }

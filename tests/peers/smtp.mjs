@@ -26,7 +26,10 @@ function record(name, entry) {
   fs.appendFileSync(file(name), JSON.stringify(entry) + '\n');
 }
 
+let taken = 0;
+
 function finish(stream, session, chunks, done) {
+  taken++;
   const to = session.envelope.rcptTo.map((recipient) => recipient.address);
   record('mail.jsonl', {
     session: session.id,
@@ -37,7 +40,7 @@ function finish(stream, session, chunks, done) {
     raw: Buffer.concat(chunks).toString('base64'),
   });
   const answer = () =>
-    done(stream.sizeExceeded ? refusal(552, '5.3.4 too big') : null, 'queued as Q' + chunks.length);
+    done(stream.sizeExceeded ? refusal(552, '5.3.4 too big') : null, 'queued as Q' + taken);
   if (to.some((address) => address.startsWith('slow'))) setTimeout(answer, 3000);
   else answer();
 }

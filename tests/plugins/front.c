@@ -39,9 +39,9 @@ static int slow(rt_ctx *ctx, const rt_request *request, rt_response *response)
     rt_str milliseconds = rt_param(request, "ms");
     int result;
     trace(ctx, RT_GET(ctx, trace), "request");
-    result = rt_sleep(ctx, RT_MS(strtoul(rt_format(ctx, "%.*s", (int)milliseconds.length,
-                                                   milliseconds.data),
-                                         NULL, 10)));
+    result = rt_sleep(
+        ctx, RT_MS(strtoul(rt_format(ctx, "%.*s", (int)milliseconds.length, milliseconds.data),
+                           NULL, 10)));
     trace(ctx, RT_GET(ctx, trace), result ? "interrupted" : "answered");
     return result ? result : text(ctx, response, "slept");
 }
@@ -103,9 +103,15 @@ RT_REGISTER(registry)
     static const struct {
         const char *path;
         rt_handler handler;
-    } routes[] = {{"/who", who},           {"/fail", fail}, {"/slow/{ms}", slow}, {"/pid", pid},
-                  {"/variable/{name}", variable}, {"/token", token}, {"/cores", cores},
-                  {"/crash", crash},       {"/spin", spin}};
+    } routes[] = {{"/who", who},
+                  {"/fail", fail},
+                  {"/slow/{ms}", slow},
+                  {"/pid", pid},
+                  {"/variable/{name}", variable},
+                  {"/token", token},
+                  {"/cores", cores},
+                  {"/crash", crash},
+                  {"/spin", spin}};
     rt_ctx *ctx = rt_registry_context(registry);
     RT_TRY(rt_on(registry, .start = start, .stop = stop));
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)

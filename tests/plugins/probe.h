@@ -4,8 +4,8 @@
 
 #include <rt/capability.h>
 
-#define PROBE_METHODS(M)                                                                           \
-    M(probe, label, RT_IDEMPOTENT, (const char **, label))                                         \
+#define PROBE_METHODS(M)                                   \
+    M(probe, label, RT_IDEMPOTENT, (const char **, label)) \
     M(probe, fail, RT_NO_FLAGS, (const char *, reason))
 #define RT_METHODS_probe RT_METHOD_NAMES(PROBE_METHODS)
 RT_CAPABILITY(probe, 1, PROBE_METHODS)

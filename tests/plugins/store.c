@@ -11,7 +11,7 @@ RT_PROVIDES(probe, 1, production, 100)
 RT_OPTION(string, trace, , "File that tells what happened")
 RT_OPTION(string, label, RT_DEFAULT("plain"), "What probe.label answers")
 RT_OPTION(enum, goes_wrong,
-          RT_VALUES("never", "configure", "start", "hang", "spin", "crash", "exit", "die", "once")
+          RT_VALUES(never, configure, start, hang, spin, crash, exit, die, once, again, service)
               RT_DEFAULT("never"),
           "When it goes wrong")
 
@@ -38,10 +38,24 @@ static int tick(rt_ctx *ctx, void *argument)
 {
     (void)argument;
     int result;
+    if (strcmp(RT_GET(ctx, goes_wrong), "service") == 0)
+        return fail(ctx, "nothing ticks");
     while ((result = rt_sleep(ctx, RT_MS(50))) == 0)
         ;
     trace(ctx, RT_GET(ctx, trace), "service-ended");
     return result;
+}
+
+static int starts_so_far(const char *path)
+{
+    char line[256];
+    int count = 0;
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file))
+        count += strncmp(line, "start store", 11) == 0;
+    if (file)
+        fclose(file);
+    return count;
 }
 
 static int go_wrong(rt_ctx *ctx, const char *how)
@@ -49,6 +63,8 @@ static int go_wrong(rt_ctx *ctx, const char *how)
     static int starts;
     if (strcmp(how, "start") == 0 || (strcmp(how, "once") == 0 && starts++ == 0))
         return rt_fail(ctx, RT_EUNAVAILABLE, "the backend of `%s` is down", ctx->instance->name);
+    if (strcmp(how, "again") == 0 && starts_so_far(RT_GET(ctx, trace)) == 2)
+        return rt_fail(ctx, RT_EUNAVAILABLE, "the second start goes wrong");
     if (strcmp(how, "hang") == 0)
         return rt_sleep(ctx, RT_S(3600));
     while (strcmp(how, "spin") == 0)

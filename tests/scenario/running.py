@@ -7,31 +7,13 @@ import os
 import socket
 import subprocess
 import tempfile
-import time
+
+from deployment import free_port, wait_for
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PREFIX = os.environ["RT_PREFIX"]
 PROBES = os.path.join(os.environ["RT_BUILD"], "tests", "conformance")
 PATIENCE = 30  # seconds
-
-
-def free_port():
-    """A port of 127.0.0.1 that nobody has, below the range that outgoing connections use."""
-    for port in range(20000 + os.getpid() % 5000, 32000):
-        with socket.socket() as candidate, contextlib.suppress(OSError):
-            candidate.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no free port")
-
-
-def wait_until(condition, what, patience=PATIENCE):
-    """Polls until the condition holds; returns its value."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what}: not within {patience} s")
 
 
 def accepts(port):
@@ -54,12 +36,12 @@ class Process:
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def wait_for_port(self, port):
+    def wait_until_ready(self, condition):
         def ready():
             if self.child.poll() is not None:
                 raise AssertionError(f"it ended with {self.child.returncode}:\n{self.log}")
-            return accepts(port)
-        wait_until(ready, self.log_path)
+            return condition()
+        wait_for(ready, self.log_path)
 
     def stop(self):
         if self.child.poll() is None:
@@ -86,7 +68,7 @@ class Runtime(Process):
                        f'http: {{ listen = [ "127.0.0.1:{self.port}" ]; }};\n'
                        f'{extra}\n')
         super().__init__([f"{PREFIX}/bin/rtd", "--config", path], folder, f"rtd-{self.port}")
-        self.wait_for_port(self.port)
+        self.wait_until_ready(lambda: accepts(self.port))
 
     def request(self, method, path, body=None, headers=None):
         """(status, headers, body)"""
@@ -111,7 +93,7 @@ class SmtpPeer(Process):
         self.port = free_port()
         script = os.path.join(TOP, "tests", "peers", "smtp.mjs")
         super().__init__(["node", script, self.folder, str(self.port), mode], self.folder, "smtp")
-        self.wait_for_port(self.port)
+        self.wait_until_ready(lambda: "ready" in self.log)
 
     def lines(self, name):
         path = os.path.join(self.folder, name)
@@ -124,7 +106,7 @@ class SmtpPeer(Process):
         return self.lines("mail.jsonl")
 
     def connections(self):
-        """How many have been opened, probes of the port included."""
+        """How many have been opened."""
         return len(self.lines("connections.log"))
 
 

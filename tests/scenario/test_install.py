@@ -10,9 +10,9 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PREFIX = os.environ.get("RT_RELEASE_PREFIX") or os.environ["RT_PREFIX"]
 BUILD = os.environ["RT_BUILD"]
-# Nothing but the installed pkg-config file is to be found.
+# Nothing but the installed pkg-config file is to be found, and nothing that rt reads as a setting.
 ENVIRONMENT = {**{name: value for name, value in os.environ.items()
-                  if not name.startswith("PKG_CONFIG")},
+                  if not name.startswith(("PKG_CONFIG", "RT_"))},
                "PKG_CONFIG_LIBDIR": f"{PREFIX}/lib/pkgconfig"}
 
 EXPECTED = """
@@ -102,6 +102,50 @@ class InstalledTree(unittest.TestCase):
                 data = content.read()
             for path in inside:
                 self.assertNotIn(path, data, file)
+
+
+class Documentation(unittest.TestCase):
+    def page(self, name):
+        with open(f"{TOP}/man/{name}", encoding="utf-8") as file:
+            return file.read()
+
+    def test_mandoc_finds_nothing_wrong_with_the_manual_pages(self):
+        for page in ("rtd.8", "rtctl.1", "runtime.conf.5"):
+            done = run("mandoc", "-T", "lint", "-W", "warning", f"{TOP}/man/{page}", check=False)
+            self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_every_subcommand_is_in_the_manual_and_in_the_completion(self):
+        usage = run(f"{PREFIX}/bin/rtctl", "--help").stdout
+        names = re.findall(r"^  ([a-z]+) ", usage, re.MULTILINE)
+        self.assertGreater(len(names), 5)
+        with open(f"{PREFIX}/share/bash-completion/completions/rtctl", encoding="utf-8") as file:
+            completion = file.read()
+        for name in names:
+            described = re.search(rf"(?m)^\.It Cm {name}\b", self.page("rtctl.1"))
+            self.assertTrue(described, name)
+            self.assertTrue(re.search(rf"\b{name}\b", completion), name)
+
+    def test_every_option_is_in_the_manual_and_in_the_completion(self):
+        for program, page, *subcommands in (
+                ("rtd", "rtd.8"), ("rtctl", "rtctl.1", "validate", "plan", "graph", "config",
+                                   "modules", "inspect")):
+            with open(f"{PREFIX}/share/bash-completion/completions/{program}", encoding="utf-8") as file:
+                completion = file.read()
+            for words in [[name] for name in subcommands] or [[]]:
+                help_text = run(f"{PREFIX}/bin/{program}", *words, "--help").stdout
+                options = re.findall(r"^ *--([a-z-]+)", help_text, re.MULTILINE)
+                self.assertGreater(len(options), 2, words)
+                for option in options:
+                    self.assertTrue(f"Fl -{option}" in self.page(page), f"{page}: {option}")
+                    self.assertTrue(f"--{option}" in completion, f"completion: {option}")
+
+    def test_every_setting_of_the_host_is_in_the_manual(self):
+        with open(f"{TOP}/host/compose/host_schema.c", encoding="utf-8") as file:
+            names = re.findall(r'(?:OPTION|WORDS|LIST|SECTION)\("(\w+)"|\.name = "(\w+)"', file.read())
+        self.assertGreater(len(names), 25)
+        for name in (first or second for first, second in names):
+            described = re.search(rf"(?m)^\.(It Cm|Ss) {name}\b", self.page("runtime.conf.5"))
+            self.assertTrue(described, name)
 
 
 class InstalledPlugins(unittest.TestCase):

@@ -60,8 +60,7 @@ static bool is_root(const struct world *world, int unit)
         return false;
     if (world->load_set)
         return is_loaded(world, unit);
-    return module->serves &&
-           (!module->enabled_in || module->enabled_in & 1u << world->environment);
+    return module->serves && (!module->enabled_in || module->enabled_in & 1u << world->environment);
 }
 
 /* --- one requirement ------------------------------------------------------------------------- */
@@ -352,8 +351,7 @@ static void order(const struct world *world, struct outcome *outcome)
     for (;;) {
         int next = UNKNOWN_UNIT;
         for (int unit = 0; unit < world->unit_count; unit++)
-            if (outcome->planned[unit] && !placed[unit] &&
-                is_ready(world, outcome, unit, placed) &&
+            if (outcome->planned[unit] && !placed[unit] && is_ready(world, outcome, unit, placed) &&
                 (next == UNKNOWN_UNIT || comes_before(world, unit, next)))
                 next = unit;
         if (next == UNKNOWN_UNIT)
@@ -379,7 +377,8 @@ static struct service service_of(const struct world *world, const struct outcome
         for (int i = 0; i < module_of(world, consumer)->need_count; i++) {
             if (!is_among(&outcome->bound[consumer][i], unit))
                 continue;
-            const struct offer *offer = offer_of(world, unit, &module_of(world, consumer)->needs[i]);
+            const struct offer *offer =
+                offer_of(world, unit, &module_of(world, consumer)->needs[i]);
             service.test_tier |= offer->tier == RT_TIER_TEST;
             service.process_local |= offer->process_local;
             service.development_only |= is_development_only(world, unit, offer);
@@ -404,12 +403,14 @@ static void judge_unit(const struct world *world, struct outcome *outcome, int u
         outcome->problems[ACKNOWLEDGES_NOTHING]++;
 }
 
+/* Is there a production provider that settings would bring? What they may also say does
+ * not count. */
 static bool has_alternative(const struct world *world, const struct need *need)
 {
     for (int unit = 0; unit < world->unit_count; unit++) {
         const struct offer *offer = offer_of(world, unit, need);
         if (offer && offer->tier == RT_TIER_PRODUCTION && !world->units[unit].instance &&
-            !is_development_only(world, unit, offer))
+            !module_of(world, unit)->development_only && !offer->development_only)
             return true;
     }
     return false;

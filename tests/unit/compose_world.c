@@ -31,7 +31,7 @@ static void make_offers(struct module *module, uint64_t *state)
     int count = (int)random_below(state, MOST_OFFERS + 1);
     for (int i = 0; i < count; i++) {
         struct offer offer = {.capability = (int)random_below(state, CAPABILITIES),
-                              .major = chance(state, 12) ? 2 : 1,
+                              .major = chance(state, 8) ? 2 : 1,
                               .tier = (rt_tier)random_below(state, 3),
                               .priority = 10 * (int)random_below(state, 3),
                               .development_only = chance(state, 15),
@@ -41,23 +41,24 @@ static void make_offers(struct module *module, uint64_t *state)
     }
 }
 
-static void make_needs(struct module *module, uint64_t *state)
+static void make_needs(struct module *module, uint32_t optional, uint64_t *state)
 {
     int first = (int)random_below(state, CAPABILITIES);
     int count = (int)random_below(state, MOST_NEEDS + 1);
     for (int i = 0; i < count; i++)
-        module->needs[module->need_count++] = (struct need){.capability = (first + i) % CAPABILITIES,
-                                                            .major = chance(state, 10) ? 2 : 1,
-                                                            .optional = chance(state, 30)};
+        module->needs[module->need_count++] =
+            (struct need){.capability = (first + i) % CAPABILITIES,
+                          .major = chance(state, 10) ? 2 : 1,
+                          .optional = chance(state, optional)};
 }
 
-static void make_module(struct world *world, uint64_t *state)
+static void make_module(struct world *world, uint32_t optional, uint64_t *state)
 {
     int index = world->module_count++;
     struct module *module = &world->modules[index];
     snprintf(module->name, sizeof module->name, "%c%d", 'a' + (int)random_below(state, 6), index);
     make_offers(module, state);
-    make_needs(module, state);
+    make_needs(module, optional, state);
     module->serves = chance(state, 35);
     module->enabled_in = chance(state, 10) ? 1 + random_below(state, 14) : 0;
     module->development_only = chance(state, 8);
@@ -113,7 +114,7 @@ static void make_uses(struct world *world, struct unit *unit, uint64_t *state)
     if (module->need_count && chance(state, 92))
         first = module->needs[random_below(state, (uint32_t)module->need_count)].capability;
     unit->uses[unit->use_count++] = make_choice(world, first, state);
-    if (chance(state, 20))
+    if (chance(state, 5))
         unit->uses[unit->use_count++] = make_choice(world, (first + 1) % CAPABILITIES, state);
 }
 
@@ -140,9 +141,10 @@ void world_make(struct world *world, uint64_t seed)
     *world = (struct world){.environment = (rt_environment)random_below(&state, 4)};
     world->workers = 1 + (int)random_below(&state, 3);
     for (int i = 0; i < CAPABILITIES; i++)
-        world->many[i] = chance(&state, 30);
+        world->many[i] = chance(&state, 40);
+    uint32_t optional = chance(&state, 50) ? 20 : 75; /* percent: some shall be without errors */
     for (int count = 2 + (int)random_below(&state, MOST_MODULES - 1); count; count--)
-        make_module(world, &state);
+        make_module(world, optional, &state);
     for (int i = 0; i < world->module_count; i++)
         make_unit(world, i, false, &state);
     for (uint32_t count = random_below(&state, MOST_UNITS - MOST_MODULES + 1); count; count--)

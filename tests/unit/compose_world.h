@@ -32,8 +32,8 @@ struct need {
     bool optional;
 };
 
-/* The module is development-only while its option `mode` is ":memory:", which a group always says or
- * denies. */
+/* The module is development-only while its option `mode` is ":memory:", which a group always says
+ * or denies. */
 enum condition { UNCONDITIONAL, CONDITIONAL, CONDITIONAL_BY_DEFAULT };
 
 struct module {

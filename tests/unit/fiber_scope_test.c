@@ -406,9 +406,11 @@ static __attribute__((noinline)) int die_deep(rt_ctx *ctx, volatile char *above,
 {
     volatile char frame[1000];
     frame[0] = above ? above[0] : 0;
-    if (depth == 0)
+    if (depth > 0)
+        return die_deep(ctx, frame, depth - 1) + frame[0];
+    if (frame[0] == 0)
         rt_die(ctx, "deep");
-    return die_deep(ctx, frame, depth - 1) + frame[0];
+    return 0;
 }
 
 static int see_parents_stack(rt_ctx *ctx, void *argument)
@@ -620,11 +622,11 @@ static int start_and_stop_services(rt_ctx *ctx, void *argument)
 {
     RT_TRY(rt_run(ctx, start_services, argument));
     CU_ASSERT_EQUAL(rt_unit_count(), 4);
-    CU_ASSERT_EQUAL(rt_services_stop(ctx, &shop), 0);
+    CU_ASSERT_EQUAL(rt_units_stop(ctx, &shop), 0);
     CU_ASSERT_EQUAL(rt_unit_count(), 2);
     CU_ASSERT_STRING_EQUAL(story, "fails stopped stopped");
-    CU_ASSERT_EQUAL(rt_services_stop(ctx, &provider), 0);
-    CU_ASSERT_EQUAL(rt_services_stop(ctx, &provider), 0);
+    CU_ASSERT_EQUAL(rt_units_stop(ctx, &provider), 0);
+    CU_ASSERT_EQUAL(rt_units_stop(ctx, &provider), 0);
     return 0;
 }
 
@@ -653,25 +655,43 @@ static int serve_stubbornly(rt_ctx *ctx, void *argument)
 static int stop_stubborn_service(rt_ctx *ctx, void *argument)
 {
     rt_service(ctx, "stubborn", serve_stubbornly, argument);
-    rt_exit exit;
     rt_set_deadline(ctx, rt_now() + RT_MS(3));
-    int result = rt_services_stop(ctx, &shop);
-    rt_run_exit(ctx, &exit, succeed, NULL);
-    rt_defer(ctx, ignore_cancellation, NULL);
-    return result;
+    return rt_units_stop(ctx, &shop);
+}
+
+static int stop_in_vain(rt_ctx *ctx, void *argument)
+{
+    CU_ASSERT_EQUAL(rt_run(ctx, stop_stubborn_service, argument), -RT_EDEADLINE);
+    CU_ASSERT_EQUAL(rt_unit_count(), 2);
+    while (rt_unit_count() > 1)
+        RT_TRY(rt_sleep(ctx, RT_MS(1)));
+    return 0;
 }
 
 static void stopping_services_ends_at_the_deadline(void)
 {
-    ending end = {0};
-    rt_unit_options options = {
-        .instance = &shop, .name = "stops", .done = note_end, .done_argument = &end};
-    CU_ASSERT_EQUAL(rt_loop_open(&(rt_loop_options){0}), 0);
-    rt_unit_start(&options, stop_stubborn_service, NULL);
-    while (rt_unit_count())
-        uv_run(rt_loop_uv(), UV_RUN_ONCE);
-    rt_loop_close();
-    CU_ASSERT_EQUAL(end.result, -RT_EDEADLINE);
+    CU_ASSERT_EQUAL(run(stop_in_vain, NULL).result, 0);
+}
+
+static int stop_posted_work(rt_ctx *ctx, void *argument)
+{
+    CU_ASSERT_EQUAL(rt_post(&shop, serve, "posted"), 0);
+    CU_ASSERT_EQUAL(rt_post(&provider, serve, "elsewhere"), 0);
+    CU_ASSERT_EQUAL(rt_unit_count(), 1);
+    rt_loop_refuse();
+    CU_ASSERT_EQUAL(rt_unit_count(), 3);
+    CU_ASSERT_EQUAL(rt_post(&shop, serve, "late"), -RT_EUNAVAILABLE);
+    CU_ASSERT_EQUAL(rt_units_stop(ctx, &shop), 0);
+    CU_ASSERT_STRING_EQUAL(story, "posted");
+    tell(argument);
+    return rt_units_stop(ctx, &provider);
+}
+
+static void posted_work_starts_and_ends_before_its_instance_stops(void)
+{
+    story[0] = '\0';
+    CU_ASSERT_EQUAL(run(stop_posted_work, "then").result, 0);
+    CU_ASSERT_STRING_EQUAL(story, "posted then elsewhere");
 }
 
 RT_TEST_MAIN("fiber scope",
@@ -712,4 +732,6 @@ RT_TEST_MAIN("fiber scope",
              {"cancelling the outer reaches nested work", cancelling_the_outer_reaches_nested_work},
              {"services outlive their start and stop by instance",
               services_outlive_their_start_and_stop_by_instance},
-             {"stopping services ends at the deadline", stopping_services_ends_at_the_deadline})
+             {"stopping services ends at the deadline", stopping_services_ends_at_the_deadline},
+             {"posted work starts and ends before its instance stops",
+              posted_work_starts_and_ends_before_its_instance_stops})

@@ -30,11 +30,11 @@ static inline int rt_test_run(const char *name, const rt_test_case *cases, size_
     return ran == count && count && !failed && !broken ? 0 : 1;
 }
 
-#define RT_TEST_MAIN(name, ...)                                                                    \
-    int main(void)                                                                                 \
-    {                                                                                              \
-        static const rt_test_case cases[] = {__VA_ARGS__};                                         \
-        return rt_test_run(name, cases, sizeof cases / sizeof cases[0]);                           \
+#define RT_TEST_MAIN(name, ...)                                          \
+    int main(void)                                                       \
+    {                                                                    \
+        static const rt_test_case cases[] = {__VA_ARGS__};               \
+        return rt_test_run(name, cases, sizeof cases / sizeof cases[0]); \
     }
 
 #endif

@@ -266,7 +266,7 @@ TABLE_TEST(headers)
 TABLE_TEST(framing)
 TABLE_TEST(chunks)
 
-/* --- limits --------------------------------------------------------------------------------- */
+/* --- limits ---------------------------------------------------------------------------------- */
 
 static int status_with(const char *before, size_t filler, const char *after)
 {
@@ -328,7 +328,7 @@ static void large_chunked_bodies(void)
     CU_ASSERT_EQUAL(status_with(CHUNKED("3e7\r\n"), 999, "\r\n2\r\n"), 413);
 }
 
-/* --- what is understood --------------------------------------------------------------------- */
+/* --- what is understood ---------------------------------------------------------------------- */
 
 static const char *text_of(rt_str text)
 {
@@ -401,7 +401,7 @@ static void correlation_ids(void)
     }
 }
 
-/* --- cutting -------------------------------------------------------------------------------- */
+/* --- cutting --------------------------------------------------------------------------------- */
 
 static const char pipelined[] =
     "GET /one?a=b HTTP/1.1\r\nHost: a\r\nUser-Agent: something long enough\r\n\r\n"

@@ -1,5 +1,6 @@
 #include "harness.h"
 
+#include "base/buffer.h"
 #include "fiber/fiber.h"
 #include "http/http.h"
 #include "http/json_read.h"
@@ -20,7 +21,7 @@ static void in_unit(rt_work body, void *argument)
     rt_loop_close();
 }
 
-/* --- reading -------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static int parse(rt_ctx *ctx, const char *text, const rt_json_value **value)
 {
@@ -208,7 +209,7 @@ static void large_objects(void)
     in_unit(read_large, NULL);
 }
 
-/* --- writing -------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 /* One letter an event: { [ ] k s n t i r; `}` and `]` both end. */
 static int write_script(rt_ctx *ctx, const char *script, rt_str *text)

@@ -26,7 +26,7 @@
 #include <rt/error.h>
 #include <rt/host.h>
 
-/* --- life of a module ---------------------------------------------------------------------- */
+/* --- life of a module ------------------------------------------------------------------------ */
 
 /* Functions of an instance's life; each may be null. Each returns 0 or -RT_E…, may wait, and has
  * `start_timeout` (configure, start) or `finalizer_timeout` (stop) to end.
@@ -64,7 +64,7 @@ static inline void rt_set_state(rt_ctx *ctx, void *state)
     ctx->instance->state = state;
 }
 
-/* --- memory and errors --------------------------------------------------------------------- */
+/* --- memory and errors ----------------------------------------------------------------------- */
 
 /* Zeroed memory, aligned to 16, until the unit of work ends. Never NULL: a unit of work that
  * cannot have its memory ends as a defect. */
@@ -92,7 +92,7 @@ static inline const rt_error *rt_last_error(const rt_ctx *ctx)
     return rt_host_table->last_error(ctx);
 }
 
-/* --- deadline, cancellation, identity ------------------------------------------------------- */
+/* --- deadline, cancellation, identity -------------------------------------------------------- */
 
 /* The running fiber's context; NULL outside of fibers. */
 static inline rt_ctx *rt_current(void)
@@ -124,7 +124,7 @@ static inline const char *rt_correlation_id(const rt_ctx *ctx)
     return rt_host_table->correlation_id(ctx);
 }
 
-/* --- clean-up and defects ------------------------------------------------------------------- */
+/* --- clean-up and defects -------------------------------------------------------------------- */
 
 /* Registers a finalizer: last in, first out, on every kind of exit, shielded (cancellation off, a
  * deadline of its own, `finalizer_timeout`). Runs as the instance that registered it. Returns 0. */
@@ -138,7 +138,7 @@ static inline int rt_defer(rt_ctx *ctx, void (*finalizer)(rt_ctx *ctx, void *arg
  * request is answered with 500. Forbidden in callbacks of foreign libraries. Does not return. */
 #define rt_die(ctx_, ...) (rt_host_table->die(ctx_, __VA_ARGS__), __builtin_unreachable())
 
-/* --- running work --------------------------------------------------------------------------- */
+/* --- running work ---------------------------------------------------------------------------- */
 
 enum rt_exit_kind {
     RT_EXIT_SUCCESS = 0,
@@ -210,7 +210,8 @@ static inline int rt_service(rt_ctx *ctx, const char *name, rt_work work, void *
 }
 
 /* From any thread: runs `work` as a unit of work of `instance` on its loop. 0, or -RT_EUNAVAILABLE
- * when the runtime is stopping. */
+ * when the runtime is stopping. What runs still when the instance stops is cancelled and awaited,
+ * as services are; that holds for rt_run_async too. */
 static inline int rt_post(rt_instance *instance, rt_work work, void *argument)
 {
     return rt_host_table->post(instance, work, argument);

@@ -64,7 +64,7 @@
     } identifier RT_NO_RED_ZONE __attribute__((section(".note.rt"), used, aligned(4))) = {   \
         3, sizeof(text) - 1, 1, "RT", text};
 
-/* --- the module ---------------------------------------------------------------------------- */
+/* --- the module ------------------------------------------------------------------------------ */
 
 extern const rt_host *rt_host_table RT_HIDDEN;
 
@@ -117,10 +117,10 @@ extern const rt_host *rt_host_table RT_HIDDEN;
     RT_NOTE("publishes=" topic_ "\0wire=" wire_ "\0version=" #version_ "\0")
 #define RT_HANDLES(topic_, version_) RT_NOTE("handles=" topic_ "\0version=" #version_ "\0")
 
-/* --- capabilities -------------------------------------------------------------------------- */
+/* --- capabilities ---------------------------------------------------------------------------- */
 
-#define RT_RAW "flag=raw\0" /* of RT_REQUIRES: neither span nor policy; for calls of nanoseconds \
-                             */
+/* Of RT_REQUIRES: neither span nor policy, for calls of nanoseconds. */
+#define RT_RAW "flag=raw\0"
 
 /* Provides a capability. tier: production, fallback or test. priority: the higher is preferred. */
 #define RT_PROVIDES(capability_, major_, tier_, priority_, ...)                                   \
@@ -157,20 +157,19 @@ extern const rt_host *rt_host_table RT_HIDDEN;
     extern struct rt_##capability_##_slot rt_slot_##capability_ RT_HIDDEN; \
     RT_HANDLE_(capability_)
 
-/* --- options ------------------------------------------------------------------------------- */
+/* --- options --------------------------------------------------------------------------------- */
 
-/* Attributes of an option or field, put side by side. Values are in the configuration's syntax. */
+/* Attributes of an option or field, put side by side, RT_FIELDs last. Values are in the
+ * configuration's syntax. RT_RANGE is of the length where the value is text or a list. */
 #define RT_REQUIRED "flag=required\0"
-#define RT_REQUIRED_WITH(option_) "required-with=" #option_ "\0" /* required when that one is set \
-                                                                  */
+#define RT_REQUIRED_WITH(option_) "required-with=" #option_ "\0" /* where that one is set */
 #define RT_DEFAULT(...) "default=" #__VA_ARGS__ "\0"
-#define RT_RANGE(least_, most_) "min=" #least_ "\0max=" #most_ "\0" /* text and lists: the length \
-                                                                     */
-#define RT_VALUES(...) "values=" #__VA_ARGS__ "\0"                  /* the words of an enum */
-#define RT_OF(type_) "of=" #type_ "\0"                              /* what a list holds */
-#define RT_READ "flag=read\0"             /* a path that must be readable */
-#define RT_WRITE "flag=write\0"           /* a path that must be writable */
-#define RT_NOT_SECRET "flag=not-secret\0" /* its name sounds secret, its value is not */
+#define RT_RANGE(least_, most_) "min=" #least_ "\0max=" #most_ "\0"
+#define RT_VALUES(...) "values=" #__VA_ARGS__ "\0" /* the words of an enum */
+#define RT_OF(type_) "of=" #type_ "\0"             /* what a list holds */
+#define RT_READ "flag=read\0"                      /* a path that must be readable */
+#define RT_WRITE "flag=write\0"                    /* a path that must be writable */
+#define RT_NOT_SECRET "flag=not-secret\0"          /* its name sounds secret, its value is not */
 
 /* A member of a group, of the groups of a list, or of the groups of a map. */
 #define RT_FIELD(type_, name_, attributes_, help_) \
@@ -268,7 +267,7 @@ static inline const rt_setting *rt_setting_member(const rt_setting *group, const
     return NULL;
 }
 
-/* --- registration -------------------------------------------------------------------------- */
+/* --- registration ---------------------------------------------------------------------------- */
 
 /* The function that registers routes, tables and life-cycle functions; 0 or -RT_E…. */
 #define RT_REGISTER(registry_) int rt_register_module_(rt_registry *registry_)

@@ -13,7 +13,7 @@
  *   -RT_EUNAUTHENTICATED     the server refused our credentials
  *   -RT_EDEADLINE, -RT_ECANCELED
  *
- *     rt_email_result sent;
+ *     rt_email_result sent = {.size = sizeof sent};
  *     RT_TRY(rt_email_send(ctx, email, &(rt_email){
  *         .size = sizeof(rt_email), .from = "Shop <shop@example.org>",
  *         .to = (const char *[]){"ann@example.org"}, .to_count = 1,
@@ -61,7 +61,7 @@ enum rt_email_status {
 };
 
 typedef struct rt_email_result {
-    uint32_t size;
+    uint32_t size;      /* sizeof(rt_email_result), set by the caller */
     uint32_t status;    /* rt_email_status */
     int32_t error_code; /* an rt_code, 0 when accepted or queued */
     uint32_t reserved;
@@ -71,7 +71,8 @@ typedef struct rt_email_result {
 } rt_email_result;
 
 /* send: `result` may be NULL.
- * send_batch: one result a message, in the same order; 0 even if messages were rejected. */
+ * send_batch: one result a message, in the same order, each with its size set; 0 even if messages
+ * were rejected. */
 #define RT_EMAIL_METHODS(M)                                                            \
     M(email, send, RT_WAITS, (const rt_email *, message), (rt_email_result *, result)) \
     M(email, send_batch, RT_WAITS, (const rt_email *, messages), (uint32_t, count),    \

@@ -1,0 +1,124 @@
+/* Log lines as they arrive in a file. */
+#include "harness.h"
+
+#include "base/buffer.h"
+#include "process/runtime.h"
+#include "telemetry/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char path[] = "/tmp/rt-log-test-XXXXXX";
+static rt_buffer text;
+
+static void open_log(const char *level, const char *format)
+{
+    CU_ASSERT_EQUAL(rt_log_open(&(rt_log_options){level, format, path}), 0);
+    CU_ASSERT_EQUAL(truncate(path, 0), 0);
+}
+
+static const char *lines(void)
+{
+    text.length = 0;
+    CU_ASSERT_EQUAL(rt_buffer_read_file(&text, path, 1 << 20), 0);
+    return text.data ? text.data : "";
+}
+
+static void levels_filter(void)
+{
+    open_log("warn", "pretty");
+    rt_log_host(RT_LOG_INFO, "quiet");
+    rt_log_host(RT_LOG_WARN, "loud %d", 7);
+    CU_ASSERT_PTR_NULL(strstr(lines(), "quiet"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), " WARN  rtd     loud 7\n"));
+    CU_ASSERT_FALSE(rt_host_log_enabled(NULL, RT_LOG_INFO));
+    CU_ASSERT_TRUE(rt_host_log_enabled(NULL, RT_LOG_FATAL));
+    CU_ASSERT_FALSE(rt_host_log_enabled(NULL, 99));
+}
+
+static void no_text_can_forge_a_line(void)
+{
+    const rt_field fields[] = {{"who", "ann\n12:00:00.000 INFO  fake", 0}, {"n", NULL, -3}};
+    open_log("info", "pretty");
+    rt_host_log_fields(NULL, RT_LOG_INFO, fields, 2, "one\ntwo\033[31m");
+    const char *line = lines();
+    CU_ASSERT_PTR_EQUAL(strchr(line, '\n'), line + strlen(line) - 1);
+    CU_ASSERT_PTR_NULL(strchr(line, '\033'));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(line, "one\\ntwo\\x1b[31m who=\"ann\\n12:00:00.000 INFO  fake\" n=-3"));
+}
+
+static void json_is_one_object_a_line(void)
+{
+    const rt_field fields[] = {{"sku", "a\"b\\c\n\x01\xff", 0}, {"count", NULL, INT64_MAX}};
+    open_log("trace", "json");
+    rt_host_log_fields(NULL, RT_LOG_ERROR, fields, 2, "it \"failed\"");
+    const char *line = lines();
+    CU_ASSERT_EQUAL(strncmp(line, "{\"time\":\"20", 11), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(line, "Z\",\"level\":\"error\",\"pid\":"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(line, "\"module\":\"rtd\",\"message\":\"it \\\"failed\\\"\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(line, "\"fields\":{\"sku\":\"a\\\"b\\\\c\\n\\u0001\xef\xbf\xbd\","
+                                        "\"count\":9223372036854775807}}\n"));
+}
+
+static void errno_survives(void)
+{
+    open_log("info", "json");
+    errno = ENOTTY;
+    rt_log_host(RT_LOG_INFO, "x");
+    CU_ASSERT_EQUAL(errno, ENOTTY);
+}
+
+static void wrong_options_are_refused(void)
+{
+    CU_ASSERT_EQUAL(rt_log_open(&(rt_log_options){"loud", "json", NULL}), -EINVAL);
+    CU_ASSERT_EQUAL(rt_log_open(&(rt_log_options){"info", "xml", NULL}), -EINVAL);
+    CU_ASSERT_EQUAL(rt_log_open(&(rt_log_options){"info", "json", "/nowhere/at/all"}), -ENOENT);
+}
+
+/* A member left out of the table would be a call to address zero in some plugin. */
+static void the_hosts_table_has_no_hole(void)
+{
+    void (*const *members)(void) = (void (*const *)(void)) & rt_host_table->unimplemented;
+    size_t count = (sizeof(rt_host) - offsetof(rt_host, unimplemented)) / sizeof *members;
+    size_t holes = 0;
+    for (size_t i = 0; i < count; i++)
+        holes += members[i] == NULL;
+    CU_ASSERT_EQUAL(holes, 0);
+    CU_ASSERT_TRUE(count > 50);
+    CU_ASSERT_EQUAL(rt_host_table->size, sizeof(rt_host));
+}
+
+static void capability_names_match_with_either_dash(void)
+{
+    CU_ASSERT_TRUE(rt_capability_is("http_client", "http-client"));
+    CU_ASSERT_TRUE(rt_capability_is("email", "email"));
+    CU_ASSERT_FALSE(rt_capability_is("http_client", "http-clients"));
+    CU_ASSERT_FALSE(rt_capability_is("emails", "email"));
+    CU_ASSERT_FALSE(rt_capability_is("http-client", "http_client"));
+}
+
+static void finish(void)
+{
+    rt_log_open(&(rt_log_options){0});
+    unlink(path);
+    rt_buffer_free(&text);
+}
+
+__attribute__((constructor)) static void make_file(void)
+{
+    int fd = mkstemp(path);
+    if (fd >= 0)
+        close(fd);
+}
+
+RT_TEST_MAIN("log", {"levels filter", levels_filter},
+             {"no text can forge a line", no_text_can_forge_a_line},
+             {"json is one object a line", json_is_one_object_a_line},
+             {"errno survives a record", errno_survives},
+             {"wrong options are refused", wrong_options_are_refused},
+             {"the host's table has no hole", the_hosts_table_has_no_hole},
+             {"capability names match with either dash", capability_names_match_with_either_dash},
+             {"the log goes back to standard error", finish})
