@@ -5,22 +5,6 @@
 
 #include <string.h>
 
-void rt_list_add(rt_composer *composer, const char **list, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    const char *item = rt_arena_vformat(composer->arena, format, arguments);
-    va_end(arguments);
-    *list = *list ? rt_arena_format(composer->arena, "%s, %s", *list, item) : item;
-}
-
-const char *rt_relative_path(const rt_composer *composer, const char *path)
-{
-    if (path[0] == '/' || !*composer->main_folder)
-        return path;
-    return rt_arena_format(composer->arena, "%s/%s", composer->main_folder, path);
-}
-
 static void find_main_folder(rt_composer *composer)
 {
     const rt_compose_request *request = composer->request;

@@ -6,8 +6,8 @@
 #ifndef RT_COMPOSE_COMPOSE_H
 #define RT_COMPOSE_COMPOSE_H
 
-#include "compose/config.h"
 #include "compose/plan.h"
+#include "config/config.h"
 
 typedef struct rt_compose_request {
     const char *const *config_files; /* --config, in order */

@@ -8,7 +8,6 @@
 static const char *const environments[] = {"development", "test", "staging", "production"};
 static const char *const levels[] = {"trace", "debug", "info", "warn", "error", "fatal"};
 static const char *const formats[] = {"pretty", "json"};
-static const char *const starts[] = {"eager", "lazy"};
 
 #define OPTION(name_, type_, default_, least_, most_, help_)                                  \
     {                                                                                         \
@@ -77,22 +76,6 @@ const rt_option_spec rt_host_options[] = {
     SECTION("pool", pool_options, "The thread pool"),
 };
 const size_t rt_host_option_count = COUNT(rt_host_options);
-
-const rt_option_spec rt_module_options[] = {
-    OPTION("enabled", BOOL, "true", NULL, NULL, "false: as if it were not there"),
-    OPTION("module", STRING, NULL, "1", "64", "The module of an instance under another name"),
-    WORDS("start", starts, "\"eager\"", "lazy: start at first use"),
-    {.name = "use", .type = RT_SETTING_GROUP, .help = "Providers by capability, for this one"},
-};
-const size_t rt_module_option_count = COUNT(rt_module_options);
-
-const rt_option_spec *rt_option_find(const rt_option_spec *options, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(options[i].name, name) == 0)
-            return &options[i];
-    return NULL;
-}
 
 static const rt_setting *host_value(const rt_composer *composer, const char *section,
                                     const char *name)

@@ -7,7 +7,7 @@
 #define RT_COMPOSE_INTERNAL_H
 
 #include "compose/compose.h"
-#include "compose/secret_name.h"
+#include "config/secret_name.h"
 
 /* A module under one name: by default its own, or an instance's. */
 typedef struct rt_candidate {
@@ -74,10 +74,6 @@ const rt_node *rt_settings_find(const rt_node *top, const char *path);
 /* host_schema.c: the host's own settings. */
 extern const rt_option_spec rt_host_options[];
 extern const size_t rt_host_option_count;
-/* Options every module's group may have: enabled, module, start, use. */
-extern const rt_option_spec rt_module_options[];
-extern const size_t rt_module_option_count;
-const rt_option_spec *rt_option_find(const rt_option_spec *options, size_t count, const char *name);
 void rt_host_settings_judge(rt_composer *composer);
 
 /* option.c: one value against its declaration. `path` is what messages call it. False after an
@@ -155,7 +151,7 @@ void rt_effective_collect(rt_composer *composer);
 #define CAPABILITY(item) (item)->capability, (item)->major
 #define PLACE_OF(candidate) (&(rt_place){.file = (candidate)->manifest->file})
 
-/* The path joined to the main file's folder unless it is absolute. */
+/* words.c. The path joined to the main file's folder unless it is absolute. */
 const char *rt_relative_path(const rt_composer *composer, const char *path);
 /* "`a`, `b`" built up item by item. */
 void rt_list_add(rt_composer *composer, const char **list, const char *format, ...)

@@ -3,7 +3,7 @@
 
 #include "base/reason.h"
 #include "base/suggest.h"
-#include "compose/quantity.h"
+#include "config/quantity.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #define RT_COMPOSE_PLAN_H
 
 #include "base/pack.h"
-#include "compose/manifest.h"
+#include "manifest/manifest.h"
 
 /* What the host itself runs with; the table in host_options.def sets every member. */
 typedef struct rt_host_settings {

@@ -1,7 +1,7 @@
 /* What the environment allows; who may change a plugin; what manifests and configuration left. */
 #include "compose/internal.h"
 
-#include "compose/quantity.h"
+#include "config/quantity.h"
 
 #include <rt/module.h>
 #include <stdlib.h>

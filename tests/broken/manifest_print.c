@@ -4,7 +4,7 @@
  *
  * --time reads and checks them all so many times and prints the microseconds of processor time that
  * one file took. */
-#include "compose/manifest.h"
+#include "manifest/manifest.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * memory errors it looks for disagreement with libconfig and for a refusal without a reason. The
  * first line is read as a lone value too.
  */
-#include "compose/config.h"
+#include "config/config.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* The manifest reader on bytes that nobody vouches for. Input that begins as an ELF file is one,
  * and is also looked into as if it were a library; other input is text of notes, one a line with
  * `;` for NUL, which is put into a small plugin. */
-#include "compose/elf.h"
-#include "compose/manifest.h"
+#include "manifest/elf.h"
+#include "manifest/manifest.h"
 
 #include <elf.h>
 #include <stdlib.h>

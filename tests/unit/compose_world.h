@@ -6,7 +6,7 @@
 #ifndef RT_TEST_COMPOSE_WORLD_H
 #define RT_TEST_COMPOSE_WORLD_H
 
-#include "compose/manifest.h"
+#include "manifest/manifest.h"
 
 #include <stdint.h>
 

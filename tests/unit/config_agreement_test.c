@@ -2,7 +2,7 @@
  * own file access and its own includes; the trees must be the same. Then the files are damaged. */
 #include "harness.h"
 
-#include "compose/config.h"
+#include "config/config.h"
 
 #include <inttypes.h>
 #include <libconfig.h>

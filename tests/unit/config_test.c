@@ -1,6 +1,6 @@
 #include "harness.h"
 
-#include "compose/config_lex.h"
+#include "config/lex.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-#include "compose/manifest.h"
 #include "harness.h"
+#include "manifest/manifest.h"
 
 #include <stdlib.h>
 #include <string.h>
