@@ -4,6 +4,7 @@
  * the sizes of structs that carry their own (`size`) grow with their last member. */
 #include <rt/cap/clock.h>
 #include <rt/cap/email.h>
+#include <rt/cap/outbox.h>
 #include <rt/cap/transfer.h>
 #include <rt/rt.h>
 
@@ -270,6 +271,19 @@ AT(struct rt_email_table, reserved, 4);
 AT(struct rt_email_table, send, 8);
 AT(struct rt_email_table, send_batch, 16);
 SIZE(struct rt_email_table, 24);
+
+AT(rt_outbox_entry, size, 0);
+AT(rt_outbox_entry, code, 4);
+AT(rt_outbox_entry, id, 8);
+AT(rt_outbox_entry, message, 16);
+
+AT(struct rt_outbox_table, size, 0);
+AT(struct rt_outbox_table, reserved, 4);
+AT(struct rt_outbox_table, count, 8);
+AT(struct rt_outbox_table, get, 16);
+AT(struct rt_outbox_table, clear, 24);
+AT(struct rt_outbox_table, fail_next, 32);
+SIZE(struct rt_outbox_table, 40);
 
 AT(struct rt_transfer_table, size, 0);
 AT(struct rt_transfer_table, reserved, 4);

@@ -7,6 +7,7 @@ behind counts as a failure of its own.
 
 import argparse
 import concurrent.futures
+import contextlib
 import glob
 import json
 import os
@@ -15,11 +16,13 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COUNT = re.compile(r"(\d+) passed, (\d+) failed")
 EXECUTED = re.compile(r"stat::number_of_executed_units:\s*([1-9]\d*)")
 SHOWN = 40000  # characters of a failed program's output
+MARK = "TEST_PROGRAM"  # variable that tells what a program started, in whatever session that runs
 SANITIZERS = {
     "ASAN_OPTIONS": "abort_on_error=0:detect_stack_use_after_return=0:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -71,45 +74,52 @@ def fuzz_programs(build, seconds):
                       seconds + 120, counts=False)
 
 
-def left_behind(group):
-    """Processes of the group that are alive; a zombie is only waiting to be reaped."""
-    alive = []
-    for path in glob.glob("/proc/[0-9]*/stat"):
+def is_alive(stat):
+    """Of the text of /proc/PID/stat; a zombie is only waiting to be reaped."""
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def left_behind(mark):
+    """Processes, by id and name, that a program with this mark started and that are alive."""
+    alive = {}
+    for folder in glob.glob("/proc/[0-9]*"):
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                text = file.read()
+            with open(f"{folder}/environ", "rb") as file:
+                marked = f"{MARK}={mark}".encode() in file.read().split(b"\0")
+            with open(f"{folder}/stat", encoding="utf-8", errors="replace") as file:
+                stat = file.read()
         except OSError:
             continue
-        state, _, process_group = text.rpartition(")")[2].split()[:3]
-        if int(process_group) == group and state not in "ZX":
-            alive.append(text.split(" ", 2)[0] + " " + text[text.find("("):text.rfind(")") + 1])
+        if marked and is_alive(stat):
+            alive[int(os.path.basename(folder))] = stat[stat.find("("):stat.rfind(")") + 1]
     return alive
 
 
-def settle(group, grace=3.0):
-    """Waits for the group to be empty; kills and names what stays."""
+def settle(mark, grace=3.0):
+    """Waits for what is left to end; kills and names what stays."""
     end = time.monotonic() + grace
-    while (alive := left_behind(group)) and time.monotonic() < end:
+    while (alive := left_behind(mark)) and time.monotonic() < end:
         time.sleep(0.02)
-    if alive:
-        try:
-            os.killpg(group, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    return alive
+    for process in alive:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    return [f"{process} {name}" for process, name in alive.items()]
 
 
 def execute(program, log):
     """Runs a program; returns its exit status or None when it ran out of time, and stragglers."""
+    mark = uuid.uuid4().hex
     with open(log, "wb") as output:
-        child = subprocess.Popen(program.command, cwd=program.folder, env=program.environment,
+        child = subprocess.Popen(program.command, cwd=program.folder,
+                                 env={**program.environment, MARK: mark},
                                  stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                  start_new_session=True)
         try:
-            return child.wait(program.limit), settle(child.pid)
+            return child.wait(program.limit), settle(mark)
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+            settle(mark, grace=0)
             return None, []
 
 

@@ -3,6 +3,7 @@
 #include "base/reason.h"
 #include "base/suggest.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -130,6 +131,17 @@ static void put_variable(rt_arena *arena, char ***variables, size_t *count, char
     rt_push(arena, *variables, *count) = entry;
 }
 
+/* `export NAME` and `NAME ` are none: they would set nothing, silently. */
+static bool is_variable_name(const char *text, size_t length)
+{
+    if (!length || isdigit((unsigned char)*text))
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!isalnum((unsigned char)text[i]) && text[i] != '_')
+            return false;
+    return true;
+}
+
 /* `NAME=VALUE` a line, as systemd's EnvironmentFile has them: blank lines and comments between. */
 static bool add_line(const struct parse *parse, char ***variables, size_t *count, char *line)
 {
@@ -138,7 +150,7 @@ static bool add_line(const struct parse *parse, char ***variables, size_t *count
     if (!*line || *line == '#' || *line == ';')
         return true;
     char *equals = strchr(line, '=');
-    if (!equals || equals == line)
+    if (!equals || !is_variable_name(line, (size_t)(equals - line)))
         return false;
     *equals = '\0';
     put_variable(parse->arena, variables, count,
@@ -177,7 +189,9 @@ static bool take_environment(const struct parse *parse)
         if (error)
             fprintf(stderr, "%s: cannot read `%s`: %s\n", arguments->program, arguments->env_file,
                     rt_reason(-error));
-        else if (file.data)
+        else if (memchr(file.data, '\0', file.length))
+            fine = complain(parse, "--env-file", "names a file with NUL bytes");
+        else
             fine = add_lines(parse, &variables, &count, file.data);
     }
     if (file.data)

@@ -2,7 +2,9 @@
 #include "compose/internal.h"
 
 #include "base/suggest.h"
+#include "config/quantity.h"
 
+#include <rt/module.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,21 +162,54 @@ static void judge_common(rt_composer *composer, rt_candidate *candidate)
     candidate->configured = candidate->group && candidate->enabled;
 }
 
-static bool is_text(const rt_setting *value)
+/* The option "name", or the field "name.field" of a group; NULL if it has no value. */
+static const rt_setting *setting_at(const rt_candidate *candidate, const char *path)
 {
-    return value->type == RT_SETTING_STRING || value->type == RT_SETTING_ENUM ||
-           value->type == RT_SETTING_URL || value->type == RT_SETTING_ADDRESS ||
-           value->type == RT_SETTING_PATH;
+    size_t length = strcspn(path, ".");
+    for (size_t i = 0; i < candidate->manifest->option_count; i++) {
+        const rt_plan_option *option = &candidate->options[i];
+        if (strncmp(option->name, path, length) != 0 || option->name[length])
+            continue;
+        if (!path[length])
+            return &option->value;
+        return option->value.type == RT_SETTING_GROUP
+                   ? rt_setting_member(&option->value, path + length + 1)
+                   : NULL;
+    }
+    return NULL;
 }
 
-static bool condition_holds(const rt_candidate *candidate, const rt_condition *condition)
+static bool is_equal(const rt_composer *composer, const rt_setting *value, const char *text)
 {
-    const rt_plan_option *options = candidate->options;
-    for (size_t i = 0; i < candidate->manifest->option_count; i++)
-        if (strcmp(options[i].name, condition->path) == 0)
-            return options[i].value.type != RT_SETTING_NONE && is_text(&options[i].value) &&
-                   strcmp(options[i].value.value.text, condition->equals) == 0;
-    return false;
+    int64_t quantity;
+    switch (value->type) {
+    case RT_SETTING_NONE:
+    case RT_SETTING_LIST:
+    case RT_SETTING_GROUP:
+    case RT_SETTING_MAP:
+        return false;
+    case RT_SETTING_BOOL:
+        return strcmp(text, value->value.integer ? "true" : "false") == 0;
+    case RT_SETTING_INT:
+        return value->value.integer == strtoll(text, NULL, 0);
+    case RT_SETTING_FLOAT:
+        return value->value.real == strtod(text, NULL);
+    case RT_SETTING_DURATION:
+        return !rt_parse_duration(text, &quantity) && quantity == value->value.integer;
+    case RT_SETTING_SIZE:
+        return !rt_parse_size(text, &quantity) && quantity == value->value.integer;
+    case RT_SETTING_PATH: /* it has been joined to the folder of the configuration */
+        return strcmp(value->value.text, rt_relative_path(composer, text)) == 0;
+    default:
+        return strcmp(value->value.text, text) == 0;
+    }
+}
+
+static bool condition_holds(const rt_composer *composer, const rt_candidate *candidate,
+                            const rt_condition *condition)
+{
+    const rt_setting *value = setting_at(candidate, condition->path);
+    return value && is_equal(composer, value, condition->equals);
 }
 
 /* Called for all candidates that are configured or in the plan, once each. */
@@ -204,7 +239,7 @@ void rt_candidate_options(rt_composer *composer, rt_candidate *candidate)
                                                  .type = manifest->options[i].type,
                                                  .value = values[i]};
     for (size_t i = 0; i < manifest->condition_count; i++)
-        if (condition_holds(candidate, &manifest->development_only_when[i]))
+        if (condition_holds(composer, candidate, &manifest->development_only_when[i]))
             candidate->condition = rt_arena_format(composer->arena, "`%s` is \"%s\"",
                                                    manifest->development_only_when[i].path,
                                                    manifest->development_only_when[i].equals);

@@ -17,14 +17,18 @@ static void find_main_folder(rt_composer *composer)
     composer->result->config_name = slash ? slash + 1 : file;
 }
 
-/* --environment beats RT_ENVIRONMENT beats the file. */
+/* --environment beats --set beats RT_ENVIRONMENT beats the file. */
 static void find_environment(rt_composer *composer)
 {
     const rt_node *node = rt_node_member(composer->tree, "environment");
     const char *variable = rt_variable(composer, "RT_ENVIRONMENT");
+    const char *set = rt_settings_set(composer, "environment");
     const char *word = composer->request->environment;
     rt_place place = {.file = "--environment"};
-    if (!word && variable) {
+    if (!word && set) {
+        word = set;
+        place = (rt_place){.file = "--set environment"};
+    } else if (!word && variable) {
         word = variable;
         place = (rt_place){.file = "environment variable RT_ENVIRONMENT"};
     } else if (!word && node && node->type == RT_NODE_STRING) {

@@ -46,6 +46,7 @@ static void read_folder(rt_composer *composer, const char *folder, const rt_plac
         if (is_plugin_name(entry->d_name))
             rt_push(composer->arena, names, count) = rt_arena_copy(composer->arena, entry->d_name);
     closedir(directory);
+    rt_push(composer->arena, composer->folders, composer->folder_count) = folder;
     if (count)
         qsort(names, count, sizeof names[0], by_name);
     for (size_t i = 0; i < count; i++)

@@ -83,6 +83,8 @@ static void explain_offence(rt_composer *composer, const struct offence *offence
         rt_help(diagnostic, "configure one of: %s%s", list, acknowledge);
     else if (offence->candidate->condition)
         rt_help(diagnostic, "change that setting%s", acknowledge);
+    else if (!offence->provides && rt_node_member(composer->tree, "load"))
+        rt_help(diagnostic, "take it out of `load`%s", acknowledge);
     else if (offence->test_tier)
         rt_help(diagnostic, "bind another provider");
     else

@@ -51,6 +51,8 @@ typedef struct rt_composer {
     rt_setting *host_values;   /* by rt_host_options */
     rt_candidate **candidates; /* sorted by name */
     size_t candidate_count;
+    const char **folders; /* of plugins, as they were read */
+    size_t folder_count;
     const char **broken; /* stems of plugin files that gave no manifest */
     size_t broken_count;
     rt_candidate **order; /* the plan */
@@ -67,7 +69,8 @@ typedef struct rt_composer {
 /* settings.c: the layers. */
 void rt_settings_read(rt_composer *composer);     /* files, merged */
 void rt_settings_override(rt_composer *composer); /* variables, then --set; needs the candidates */
-rt_node *rt_node_new(rt_arena *arena, const char *name, rt_node_type type);
+/* The text that the last `--set name=…` gives; NULL if none does. */
+const char *rt_settings_set(rt_composer *composer, const char *name);
 /* "a.b.c" below `top`, or NULL. */
 const rt_node *rt_settings_find(const rt_node *top, const char *path);
 
@@ -95,8 +98,6 @@ typedef struct rt_group_check {
 } rt_group_check;
 void rt_group_judge(rt_composer *composer, const rt_group_check *check, const rt_node *group,
                     rt_setting *values);
-/* It is a secret, or a list, group or map that holds one. */
-bool rt_option_holds_secret(const rt_option_spec *option);
 const char *rt_setting_type_name(enum rt_setting_type type);
 
 /* secret.c: references, placeholders, literals. */

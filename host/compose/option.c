@@ -364,16 +364,6 @@ static bool take_map(const conversion *c, rt_setting *out)
     return good;
 }
 
-bool rt_option_holds_secret(const rt_option_spec *option)
-{
-    if (option->type == RT_SETTING_SECRET || option->of == RT_SETTING_SECRET)
-        return true;
-    for (size_t i = 0; i < option->field_count; i++)
-        if (rt_option_holds_secret(&option->fields[i]))
-            return true;
-    return false;
-}
-
 bool rt_option_convert(rt_composer *composer, const rt_option_spec *spec, const char *path,
                        const rt_node *node, rt_setting *out)
 {

@@ -9,7 +9,7 @@
 #include "base/pack.h"
 #include "manifest/manifest.h"
 
-/* What the host itself runs with; the table in host_options.def sets every member. */
+/* What the host itself runs with; the table in host_schema.c declares every member. */
 typedef struct rt_host_settings {
     const char *name; /* of the service */
     int64_t workers;

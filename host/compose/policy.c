@@ -62,20 +62,34 @@ static void judge_writable(rt_composer *composer, const char *path, bool folder)
         rt_set_severity(composer->diagnostics, diagnostic, RT_ERROR);
 }
 
+/* The folder that a link leads to; NULL if `file` is no link. */
+static const char *folder_behind(rt_composer *composer, const char *file)
+{
+    struct stat status;
+    char *target = NULL;
+    const char *folder = NULL;
+    if (lstat(file, &status) == 0 && S_ISLNK(status.st_mode))
+        target = realpath(file, NULL);
+    if (target) {
+        size_t length = (size_t)(strrchr(target, '/') - target);
+        folder = rt_arena_copy_n(composer->arena, target, length ? length : 1);
+    }
+    free(target);
+    return folder;
+}
+
+/* Files outside the plan too: what somebody writes into them decides whether they are in it at the
+ * next start. The same goes for a folder that holds none yet, and for one that a link leads to. */
 static void judge_files(rt_composer *composer)
 {
+    for (size_t i = 0; i < composer->folder_count; i++)
+        judge_writable(composer, composer->folders[i], true);
     const char *last = "";
-    for (size_t i = 0; i < composer->candidate_count; i++) {
-        const rt_candidate *candidate = composer->candidates[i];
-        const char *file = candidate->manifest->file;
-        const char *slash = strrchr(file, '/');
-        if (!candidate->planned || candidate->is_instance)
-            continue;
-        const char *folder =
-            slash ? rt_arena_copy_n(composer->arena, file, (size_t)(slash - file)) : ".";
-        if (strcmp(folder, last) != 0)
-            judge_writable(composer, folder, true);
-        last = folder;
+    for (size_t i = 0; i < composer->result->manifest_count; i++) {
+        const char *file = composer->result->manifests[i]->file;
+        const char *folder = folder_behind(composer, file);
+        if (folder && strcmp(folder, last) != 0)
+            judge_writable(composer, last = folder, true);
         judge_writable(composer, file, false);
     }
 }

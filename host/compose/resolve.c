@@ -222,10 +222,20 @@ static void ambiguous(const struct request *request, const struct offer *first,
             first->candidate->name);
 }
 
+/* A group that no file holds is easily overlooked: it is said where it came from. */
+static const char *how_configured(rt_arena *arena, const rt_node *group)
+{
+    if (!group->origin || group->name_place.line)
+        return "configured, ";
+    return rt_arena_format(arena, "configured by %s, ", group->origin);
+}
+
 static const char *tier_reason(const struct request *request, const struct offer *offer)
 {
-    return rt_arena_format(request->resolver->composer->arena, "%s%s tier, priority %d",
-                           offer->provides->tier == RT_TIER_PRODUCTION ? "configured, " : "",
+    rt_arena *arena = request->resolver->composer->arena;
+    bool production = offer->provides->tier == RT_TIER_PRODUCTION;
+    return rt_arena_format(arena, "%s%s tier, priority %d",
+                           production ? how_configured(arena, offer->candidate->group) : "",
                            rt_tier_name(offer->provides->tier), offer->provides->priority);
 }
 

@@ -85,6 +85,10 @@ static const char *from_credential(rt_composer *composer, const char *path, cons
         unresolved(composer, path, node, name, "systemd passed no credentials");
         return NULL;
     }
+    if (!*name || strchr(name, '/')) { /* else it could leave the folder */
+        unresolved(composer, path, node, name, "this is not the name of a credential");
+        return NULL;
+    }
     return from_file(composer, path, node, rt_arena_format(composer->arena, "%s/%s", folder, name));
 }
 

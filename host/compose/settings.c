@@ -7,14 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-rt_node *rt_node_new(rt_arena *arena, const char *name, rt_node_type type)
-{
-    rt_node *node = RT_NEW(arena, rt_node);
-    node->name = name;
-    node->type = type;
-    return node;
-}
-
 static void append(rt_node *group, rt_node *member)
 {
     member->parent = group;
@@ -170,6 +162,18 @@ static rt_node *read_override(rt_composer *composer, const rt_option_spec *optio
     }
     node->value_place = node->name_place = (rt_place){.file = source};
     return node;
+}
+
+const char *rt_settings_set(rt_composer *composer, const char *name)
+{
+    const rt_compose_request *request = composer->request;
+    const char *text = NULL;
+    size_t length = strlen(name);
+    for (size_t i = 0; i < request->set_count; i++)
+        if (strncmp(request->sets[i], name, length) == 0 && request->sets[i][length] == '=')
+            text = request->sets[i] + length + 1;
+    const rt_option_spec *option = rt_option_find(rt_host_options, rt_host_option_count, name);
+    return text ? read_override(composer, option, "--set", text)->value.text : NULL;
 }
 
 static void place(rt_composer *composer, const char *path, rt_node *value, const char *origin)

@@ -103,6 +103,14 @@ rt_node *rt_config_parse_value(rt_arena *arena, rt_diagnostics *diagnostics, con
 
 /* --- nodes ----------------------------------------------------------------------------------- */
 
+rt_node *rt_node_new(rt_arena *arena, const char *name, rt_node_type type)
+{
+    rt_node *node = RT_NEW(arena, rt_node);
+    node->name = name;
+    node->type = type;
+    return node;
+}
+
 rt_node *rt_node_member(const rt_node *group, const char *name)
 {
     rt_node *member = group->first;

@@ -38,8 +38,7 @@ typedef struct rt_node {
     struct rt_node *parent;
     struct rt_node *first, *last, *next; /* members in the order of the file */
     uint32_t count;                      /* of members */
-    const char
-        *origin; /* who set it: "etc/runtime.conf:14", "environment variable RT_…", "--set" */
+    const char *origin; /* "etc/runtime.conf:14", "environment variable RT_…", "--set" */
 } rt_node;
 
 /* Reads a file and what it includes. Returns the top group, or NULL after an error was added to
@@ -56,6 +55,8 @@ rt_node *rt_config_parse(rt_arena *arena, rt_diagnostics *diagnostics, const cha
 rt_node *rt_config_parse_value(rt_arena *arena, rt_diagnostics *diagnostics, const char *label,
                                const char *text);
 
+/* A node without place or value. */
+rt_node *rt_node_new(rt_arena *arena, const char *name, rt_node_type type);
 rt_node *rt_node_member(const rt_node *group, const char *name);
 /* "a string", "an integer", …, for messages. */
 const char *rt_node_type_name(rt_node_type type);

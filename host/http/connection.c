@@ -60,11 +60,14 @@ static void free_buffers(rt_connection *connection)
     rt_response_discard(&connection->response);
 }
 
-/* The handle is closed last, so that memory goes only from the loop: never under a caller. */
+/* The handle is closed last, so that memory goes only from the loop: never under a caller. Its
+ * descriptor outlives it, for closing a poll handle takes the number out of the loop's epoll set,
+ * and by then it could be another connection's. */
 static void release(rt_connection *connection)
 {
     free_buffers(connection);
     uv_close((uv_handle_t *)&connection->poll, on_closed);
+    close(connection->fd);
 }
 
 void rt_connection_close(rt_connection *connection)
@@ -74,7 +77,6 @@ void rt_connection_close(rt_connection *connection)
     connection->closed = true;
     rt_timeout_set(connection, RT_TIMEOUT_NONE);
     uv_poll_stop(&connection->poll);
-    close(connection->fd);
     if (!connection->busy)
         release(connection);
     else if (connection->ctx)
@@ -130,6 +132,7 @@ static void flush(rt_connection *connection)
 static void begin_linger(rt_connection *connection)
 {
     connection->lingering = true;
+    connection->reading_body = false;
     rt_buffer_free(&connection->ahead);
     shutdown(connection->fd, SHUT_WR);
 }
@@ -347,6 +350,8 @@ static void settle(rt_connection *connection)
     }
     if (!blocked && !connection->busy && (connection->last || connection->eof))
         finish(connection);
+    else if (connection->server->ends_idle && rt_connection_is_idle(connection))
+        rt_connection_finish_idle(connection); /* its answer was on its way as draining began */
     if (!connection->closed)
         watch(connection);
 }

@@ -106,8 +106,10 @@ struct rt_http_server {
     rt_timeout_list timeouts[RT_TIMEOUT_CLASSES];
     rt_buffer spares[RT_SPARE_BUFFERS];
     uint32_t spare_count;
-    bool paused; /* accepts nothing */
+    bool paused;               /* accepts nothing */
+    bool short_of_descriptors; /* and has said so */
     bool draining;
+    bool ends_idle; /* draining, and no successor serves */
     bool interrupted;
     bool timer_closing;
     bool timer_closed;

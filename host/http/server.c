@@ -80,12 +80,15 @@ static bool accept_one(rt_listener *listener)
     }
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+        server->short_of_descriptors = false;
         rt_connection_accept(server, fd);
         rt_server_start_timer(server);
         return true;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        rt_log_host(RT_LOG_WARN, "cannot accept a connection: %s", strerror(errno));
+        if (!server->short_of_descriptors)
+            rt_log_host(RT_LOG_WARN, "cannot accept a connection: %s", strerror(errno));
+        server->short_of_descriptors = true;
         pause_accepting(server);
         return false;
     }
@@ -212,6 +215,7 @@ static void close_idle(rt_http_server *server)
 void rt_http_drain(rt_http_server *server, void (*drained)(void *argument), void *argument)
 {
     begin_drain(server, drained, argument);
+    server->ends_idle = true;
     close_idle(server);
     end_if_drained(server);
 }

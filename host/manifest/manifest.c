@@ -366,25 +366,41 @@ static void judge_events(rt_plugin *plugin, const rt_event *events, size_t count
                               rt_shown(plugin->arena, events[i].topic), events[i].version, what);
 }
 
-static bool names_option(const rt_option_spec *options, size_t count, const char *path)
+/* The option "name", or the field "name.field" of a group; NULL if there is none. */
+static const rt_option_spec *option_at(const rt_option_spec *options, size_t count,
+                                       const char *path)
 {
     size_t length = strcspn(path, ".");
-    for (size_t i = 0; i < count; i++)
-        if (options[i].name && strncmp(options[i].name, path, length) == 0 &&
-            !options[i].name[length])
-            return !path[length] ||
-                   names_option(options[i].fields, options[i].field_count, path + length + 1);
-    return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!options[i].name || strncmp(options[i].name, path, length) != 0 ||
+            options[i].name[length])
+            continue;
+        if (!path[length])
+            return &options[i];
+        return options[i].type == RT_SETTING_GROUP
+                   ? option_at(options[i].fields, options[i].field_count, path + length + 1)
+                   : NULL;
+    }
+    return NULL;
 }
 
+/* A condition that can never hold would let the module into production. */
 static void judge_conditions(rt_plugin *plugin)
 {
     const rt_manifest *manifest = plugin->manifest;
     for (size_t i = 0; i < manifest->condition_count; i++) {
-        const char *path = manifest->development_only_when[i].path;
-        if (path && !names_option(manifest->options, manifest->option_count, path))
+        const rt_condition *condition = &manifest->development_only_when[i];
+        if (!condition->path || !condition->equals)
+            continue;
+        const rt_option_spec *option =
+            option_at(manifest->options, manifest->option_count, condition->path);
+        if (!option)
             contradiction(plugin, "it is development-only by option `%s`, which is not declared",
-                          rt_shown(plugin->arena, path));
+                          rt_shown(plugin->arena, condition->path));
+        else if (!rt_option_can_be(plugin, option, condition->equals))
+            contradiction(plugin, "it is development-only by option `%s`, which cannot be `%s`",
+                          rt_shown(plugin->arena, condition->path),
+                          rt_shown(plugin->arena, condition->equals));
     }
 }
 

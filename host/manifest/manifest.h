@@ -47,6 +47,8 @@ typedef struct rt_option_spec {
 extern const rt_option_spec rt_module_options[];
 extern const size_t rt_module_option_count;
 const rt_option_spec *rt_option_find(const rt_option_spec *options, size_t count, const char *name);
+/* It is a secret, or a list, group or map that holds one. */
+bool rt_option_holds_secret(const rt_option_spec *option);
 
 typedef struct rt_method_spec {
     const char *name;

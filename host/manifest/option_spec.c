@@ -32,3 +32,13 @@ const rt_option_spec *rt_option_find(const rt_option_spec *options, size_t count
             return &options[i];
     return NULL;
 }
+
+bool rt_option_holds_secret(const rt_option_spec *option)
+{
+    if (option->type == RT_SETTING_SECRET || option->of == RT_SETTING_SECRET)
+        return true;
+    for (size_t i = 0; i < option->field_count; i++)
+        if (rt_option_holds_secret(&option->fields[i]))
+            return true;
+    return false;
+}

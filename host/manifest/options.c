@@ -261,3 +261,20 @@ void rt_option_judge(rt_plugin *plugin, const rt_option_spec *option, bool is_fi
     judge_bounds(plugin, option);
     judge_default(plugin, option);
 }
+
+bool rt_option_can_be(const rt_plugin *plugin, const rt_option_spec *option, const char *text)
+{
+    switch (option->type) {
+    case RT_SETTING_INT:
+    case RT_SETTING_FLOAT:
+    case RT_SETTING_BOOL:
+        return type_rules[option->type].is_default(plugin->arena, option, text);
+    case RT_SETTING_ENUM:
+    case RT_SETTING_DURATION:
+    case RT_SETTING_SIZE:
+        return type_rules[option->type].is_default(plugin->arena, option,
+                                                   rt_arena_format(plugin->arena, "\"%s\"", text));
+    default:
+        return option->type < RT_SETTING_LIST;
+    }
+}

@@ -153,11 +153,10 @@ static void take_problem(rt_worker *worker, const rt_message *message)
     rt_buffer_free(&text);
 }
 
-static void take_ready(rt_generation *generation, rt_worker *worker, const rt_message *message)
+static void take_ready(rt_worker *worker)
 {
     worker->phase = RT_PHASE_SERVE;
     set_text(&worker->module, NULL);
-    generation->routes = (uint32_t)message->number;
     if (worker->state != RT_WORKER_STARTING)
         return;
     worker->state = RT_WORKER_READY;
@@ -174,7 +173,7 @@ static void take_message(rt_generation *generation, rt_worker *worker, const rt_
         take_problem(worker, message);
         break;
     case RT_TELL_READY:
-        take_ready(generation, worker, message);
+        take_ready(worker);
         break;
     }
 }

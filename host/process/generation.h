@@ -43,8 +43,7 @@ typedef struct rt_generation {
     size_t count;
     bool was_ready; /* all workers were, once */
     bool stopping;
-    bool unclean; /* a worker had to be killed, or ended with an error while stopping */
-    uint32_t routes;
+    bool unclean;        /* a worker had to be killed, or ended with an error while stopping */
     char *first_problem; /* why a worker ended before all were ready */
 } rt_generation;
 

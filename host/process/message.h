@@ -18,7 +18,7 @@ enum rt_message_kind {
     RT_TELL_STOP,    /* to the child: drain and end */
     RT_TELL_PHASE,   /* `module` enters phase `number` */
     RT_TELL_PROBLEM, /* `number`: a diagnostic of area RT07, about `module`; `text` */
-    RT_TELL_READY,   /* all phases are behind it; `number`: how many routes */
+    RT_TELL_READY,   /* all phases are behind it */
     RT_TELL_COUNT,
 };
 

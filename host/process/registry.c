@@ -137,6 +137,5 @@ int rt_host_route(rt_registry *registry, uint32_t method, const char *pattern, r
     if (result < 0)
         return refuse(registry, -result, RT_D_REGISTER_FAILED, "the route `%s %s` is malformed",
                       name, pattern);
-    running->route_count++;
     return 0;
 }

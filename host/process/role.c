@@ -97,7 +97,7 @@ int rt_role_control(void)
     socklen_t length = sizeof type;
     if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &type, &length) < 0)
         return -1;
-    int control = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 100);
+    int control = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (control < 0 || nothing < 0 || dup2(nothing, STDIN_FILENO) < 0)
         return -1;

@@ -41,7 +41,6 @@ struct rt_running {
     rt_registry registry;
     rt_lifecycle lifecycle;
     const void **tables; /* offered, by plan->provides */
-    uint32_t route_count;
     bool registered, started;
     bool starts_late;       /* lazy, and serves nothing itself */
     rt_phase_run *starting; /* of a late start under way */

@@ -85,14 +85,6 @@ static void on_control(uv_poll_t *watch, int status, int events)
 
 /* --- serving --------------------------------------------------------------------------------- */
 
-static uint32_t count_routes(const rt_runtime *runtime)
-{
-    uint32_t count = 0;
-    for (size_t i = 0; i < runtime->plan->instance_count; i++)
-        count += runtime->instances[i].route_count;
-    return count;
-}
-
 static rt_http_server *open_http(const rt_plan *plan, rt_router *router)
 {
     rt_http_options options = {
@@ -111,7 +103,6 @@ static rt_http_server *open_http(const rt_plan *plan, rt_router *router)
 static bool serve(struct worker *worker)
 {
     const rt_setup *setup = worker->setup;
-    uint32_t routes = count_routes(&worker->runtime);
     worker->server = open_http(setup->plan, worker->runtime.router);
     for (size_t i = 0; i < setup->socket_count; i++) {
         int error = rt_http_listen(worker->server, setup->sockets[i]);
@@ -120,7 +111,7 @@ static bool serve(struct worker *worker)
         rt_log_host(RT_LOG_ERROR, "cannot serve a listening socket: %s", strerror(-error));
         return false;
     }
-    tell(worker, &(rt_message){.kind = RT_TELL_READY, .number = routes});
+    tell(worker, &(rt_message){.kind = RT_TELL_READY});
     return true;
 }
 

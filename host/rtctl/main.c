@@ -69,6 +69,11 @@ static bool is_one_of(const char *word, const char *a, const char *b)
     return strcmp(word, a) == 0 || strcmp(word, b) == 0;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return is_one_of(word, "--help", "-h") || strcmp(word, "help") == 0;
+}
+
 static bool wants_help(int argc, char **argv)
 {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
@@ -97,8 +102,8 @@ static int run(rt_arena *arena, int argc, char **argv)
         return EXIT_COULD_NOT_RUN;
     }
     const char *word = argv[0];
-    bool asks = is_one_of(word, "--help", "-h") || strcmp(word, "help") == 0;
-    if (asks && argc == 1) {
+    bool asks = asks_for_help(word);
+    if (asks && (argc == 1 || asks_for_help(argv[1]))) {
         print_usage(stdout);
         return EXIT_VALID;
     }

@@ -361,7 +361,8 @@ int rt_mail_send_batch(rt_ctx *ctx,
                        const rt_email *messages, uint32_t count, rt_email_result *results)
 {
     int last = 0;
-    if (count && (messages->size < sizeof *messages || results->size < sizeof *results))
+    if (count && (!messages || !results || messages->size < sizeof *messages ||
+                  results->size < sizeof *results))
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the mails or the results have no `size`");
     for (uint32_t i = 0; i < count; i++) {
         last = send(ctx, messages, results);

@@ -392,6 +392,9 @@ static const char *batch(rt_ctx *ctx, void *subject)
     CHECK(check_taken(ctx, &results[3]));
     if (strcmp(results[0].id, results[3].id) == 0)
         return "two mails have the same id";
+    CHECK(rt_conformance_code(ctx, "a batch without room for results",
+                              rt_email_send_batch(ctx, provider->email, messages, 4, NULL),
+                              -RT_EINVALID_ARGUMENT));
     return rt_conformance_code(ctx, "an empty batch",
                                rt_email_send_batch(ctx, provider->email, NULL, 0, NULL), 0);
 }

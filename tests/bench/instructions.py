@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 
-from common import HTTP_HELLO, free_port, load, nginx_command, rtd_command, server
+from common import HTTP_HELLO, free_port, load, nginx_command, rtd_command, server, verdict
 
 SHORT, LONG = 2_000, 6_000
 
@@ -71,11 +71,14 @@ def main():
     ours, theirs = instructions_a_request(hello_command), instructions_a_request(nginx_command)
     print(f"user instructions a request: rt (http-hello) {ours:.0f}, nginx {theirs:.0f}, "
           f"ratio {ours / theirs:.2f}", flush=True)
+    verdict("instructions a request", ours, 4000, "instructions")
     for name, make_command in (("rt", rtd_command), ("nginx", nginx_command)):
         calls = {call: n for call, n in calls_a_request(make_command).items() if n >= 0.005}
         listed = ", ".join(f"{call} {n:.2f}" for call, n in
                            sorted(calls.items(), key=lambda item: -item[1]))
         print(f"system calls a request: {name} {sum(calls.values()):.2f} ({listed})", flush=True)
+        if name == "rt":
+            verdict("system calls a request", sum(calls.values()), 3, "calls")
 
 
 if __name__ == "__main__":

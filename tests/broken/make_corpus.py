@@ -117,6 +117,10 @@ simple("stack-of-a-constant", ["stack=STACK_SIZE"])
 simple("topic-with-a-space", ["handles=order placed", "version=1"])
 simple("event-of-version-zero", ["handles=order.placed", "version=0"])
 simple("condition-on-no-option", ["development-only-when=path", "equals=:memory:"])
+simple("condition-that-cannot-hold", ["development-only-when=depth", "equals=none"],
+       option("depth", "int"))
+simple("condition-on-a-list", ["development-only-when=names", "equals=all"],
+       option("names", "list", "of=string"))
 simple("condition-without-value", ["development-only-when=limit"])
 simple("option-of-unknown-type", option("port", "integer"))
 simple("option-with-a-dash", option("max-items", "int"))

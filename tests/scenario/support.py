@@ -17,7 +17,7 @@ PATIENCE = 60  # seconds
 def clean_environment(extra=None):
     """What a service would have: nothing that starts with RT_, and what sanitizers need."""
     kept = {name: value for name, value in os.environ.items()
-            if name in ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS")}
+            if name in ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TEST_PROGRAM")}
     return {**kept, "LC_ALL": "C.UTF-8", **(extra or {})}
 
 

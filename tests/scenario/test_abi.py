@@ -26,7 +26,7 @@ GROWTH = re.compile(
 def library(folder, include=f"{TOP}/sdk/include"):
     path = f"{folder}/surface.so"
     subprocess.run(["gcc", "-std=gnu17", "-g", "-O0", "-fPIC", "-shared", f"-I{include}", "-o", path,
-                    f"{ABI}/surface.c"], check=True)
+                    "surface.c"], cwd=ABI, check=True)
     return path
 
 

@@ -118,6 +118,20 @@ class Semantic(Cases, Deployment):
     kind = "semantic"
 
 
+class Conditions(Deployment):
+    def test_a_path_makes_development_only_wherever_the_configuration_is(self):
+        link_plugins(self.folder, ["app", "alpha-file"])
+        with open(os.path.join(self.folder, "site.conf"), "w", encoding="utf-8") as file:
+            file.write('environment = "production";\nplugins = [ "plugins" ];\n'
+                       'alpha-file: { file = "numbers"; journal = ":memory:"; };\n')
+        for folder, config in ((self.folder, "site.conf"), ("/", f"{self.folder}/site.conf")):
+            outcome = rtctl(folder, "validate", "--config", config)
+            self.assertEqual(outcome.returncode, 1)
+            self.assertIn("error[RT0401]: development-only module `alpha-file` would run in "
+                          "production\n", outcome.stdout)
+            self.assertIn('it is development-only because `journal` is ":memory:"', outcome.stdout)
+
+
 class Running(Cases, Deployment):
     """Modules that are loaded; a crash is one, and not a report of AddressSanitizer."""
 

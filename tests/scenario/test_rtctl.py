@@ -114,7 +114,8 @@ class Usage(Folder):
             self.assertRegex(text, rf"(?m)^  {name} ")
 
     def test_help_is_a_result(self):
-        for words in (["--help"], ["-h"], ["help"]):
+        for words in (["--help"], ["-h"], ["help"], ["help", "help"], ["help", "--help"],
+                      ["--help", "-h"]):
             outcome = self.expect(0, *words)
             self.assertEqual(outcome.stderr, "")
             self.assertEqual(re.findall(r"(?m)^  ([a-z]+) ", outcome.stdout), SUBCOMMANDS)
@@ -278,6 +279,20 @@ class Validate(Folder):
                 self.assertIn(f" --> {name}\n", outcome.stdout)
                 self.assertIn(f"1 error, 0 warnings: {name} is not fit", outcome.stdout)
 
+    def test_a_folder_that_plugins_are_linked_from_must_not_be_writable_by_others(self):
+        store = os.path.join(os.path.realpath(self.folder), "store")
+        shutil.copytree(f"{PREFIX}/lib/rt/plugins", store)
+        os.mkdir(os.path.join(self.folder, "plugins"))
+        for name in os.listdir(store):
+            os.symlink(f"../store/{name}", os.path.join(self.folder, "plugins", name))
+        self.write("runtime.conf", 'plugins = [ "plugins" ];\n')
+        words = ["validate", "--config", "runtime.conf"]
+        self.assertNotIn("RT0502", self.expect(0, *words).stdout)
+        os.chmod(store, 0o777)
+        self.assertEqual(self.expect(0, *words).stdout.count("warning[RT0502]"), 1)
+        self.assertIn(f"error[RT0502]: plugin folder `{store}` can be written by others\n",
+                      self.expect(1, *words, "--environment", "production").stdout)
+
     def test_strict_turns_warnings_into_problems_and_says_so(self):
         self.write("runtime.conf", SMTP % 'password = "hunter22";')
         words = ["validate", "--config", "runtime.conf"]
@@ -307,13 +322,20 @@ class Validate(Folder):
 
     def test_a_broken_environment_file_is_named_with_its_line_and_nothing_of_its_text(self):
         for text, line in ((f"A=1\n\n# comment\n{MARK}\n", 4), (f"={MARK}\n", 1),
-                           (f"A=1\nB=2\nexport {MARK}", 3)):
+                           (f"A=1\nB=2\nexport {MARK}", 3), (f"export A={MARK}", 1),
+                           (f"A ={MARK}", 1), (f"\n1A={MARK}", 2)):
             with self.subTest(text=text):
                 self.write("broken.env", text)
                 outcome = self.expect(2, "validate", "--env-file", "broken.env")
                 self.assertEqual(outcome.stderr, "rtctl validate: `broken.env` line "
                                                  f"{line} is not NAME=VALUE\n")
                 self.assertEqual(outcome.stdout, "")
+
+    def test_an_environment_file_with_a_nul_byte_is_refused_whole(self):
+        self.write("broken.env", f"A=1\0{MARK}\nB=2\n")
+        outcome = self.expect(2, "validate", "--env-file", "broken.env")
+        self.assertEqual(outcome.stderr,
+                         "rtctl validate: option `--env-file` names a file with NUL bytes\n")
 
     def test_an_environment_file_that_cannot_be_read_stops_it(self):
         for name in ("missing.env", "."):
@@ -443,6 +465,20 @@ class Plan(Folder):
         order = re.findall(r"(?m)^ *\d+\. (\S+) ", text)
         self.assertLess(order.index("email-memory"), order.index("orders"))
         self.assertIn("requires email/1 → email-memory — fallback tier", text)
+
+    def test_a_module_that_a_variable_or_set_configures_is_shown_as_such(self):
+        by_variable = self.expect(0, "plan", environment={"RT_EMAIL_SMTP__HOST": "mail"}).stdout
+        self.assertIn("→ email-smtp — configured by environment variable RT_EMAIL_SMTP__HOST, "
+                      "production tier, priority 100\n", by_variable)
+        by_set = self.expect(0, "plan", "--set", "email-smtp.host=mail").stdout
+        self.assertIn("→ email-smtp — configured by --set, production tier", by_set)
+        self.write("runtime.conf", "email-smtp: { };\n")
+        by_file = self.expect(0, "plan", "--config", "runtime.conf", "--set",
+                              "email-smtp.host=mail").stdout
+        self.assertIn("→ email-smtp — configured, production tier", by_file)
+
+    def test_what_is_planned_says_what_it_is(self):
+        text = self.expect(0, "plan").stdout
         self.assertIn("email-memory 0.1.0, development-only\n", text)
 
     def test_the_text_graph_has_one_line_a_binding(self):

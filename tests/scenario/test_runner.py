@@ -65,6 +65,18 @@ class Programs(InFolder):
         self.assertIn("left processes behind", remarks[0])
         self.assertIn("(tail)", remarks[0])
 
+    def test_a_process_left_behind_in_a_session_of_its_own_is_a_failure(self):
+        _, failed, remarks = self.run_script("setsid tail -f /dev/null & echo '3 passed, 0 failed'")
+        self.assertEqual(failed, 1)
+        self.assertIn("(tail)", remarks[0])
+
+    def test_what_a_program_started_ends_when_its_time_is_over(self):
+        script = f"setsid tail -f {self.folder}/log & exec tail -f /dev/null"
+        open(f"{self.folder}/log", "w", encoding="utf-8").close()
+        self.run_script(script, limit=1)
+        left = subprocess.run(["pgrep", "-f", f"^tail -f {self.folder}/log$"], check=False)
+        self.assertEqual(left.returncode, 1)
+
     def test_a_program_that_is_not_there_has_failed(self):
         program = RUNNER.Program("unit/absent", [f"{self.folder}/absent"], 5)
         self.assertEqual(RUNNER.run(program, self.folder)[1:3], (0, 1))

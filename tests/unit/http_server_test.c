@@ -69,6 +69,26 @@ static int sleep_long(rt_ctx *ctx, const rt_request *request, rt_response *respo
     return result;
 }
 
+static _Atomic int lingering;
+static _Atomic bool let_go;
+
+static void linger(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    while (!let_go && rt_host_sleep(ctx, RT_MS(1)) == 0)
+        continue;
+    lingering--;
+}
+
+/* Goes on after it was cancelled, until the test lets it go. */
+static int stubborn(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    let_go = false;
+    lingering++;
+    rt_host_defer(ctx, linger, NULL);
+    return sleep_long(ctx, request, response);
+}
+
 static int fail(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
     rt_str code = rt_host_request_param(request, "code");
@@ -143,6 +163,7 @@ static void add_routes(rt_router *router)
         {RT_GET, "/", show, {0}},
         {RT_GET, "/nap", nap, {0}},
         {RT_GET, "/sleep", sleep_long, {0}},
+        {RT_GET, "/stubborn", stubborn, {0}},
         {RT_GET, "/brief", sleep_long, {.size = sizeof(rt_route_options), .timeout = RT_MS(40)}},
         {RT_GET, "/fail/{code}", fail, {0}},
         {RT_GET, "/die", die, {0}},
@@ -736,6 +757,29 @@ static void disconnects(void)
     serve((rt_http_options){0}, disconnect_client);
 }
 
+static void reuse_client(void)
+{
+    cancelled = 0;
+    int fd = dial();
+    tell(fd, GET("/stubborn"));
+    CU_ASSERT_TRUE(reaches(&sleeping, 1));
+    reset(fd);
+    CU_ASSERT_TRUE(reaches(&cancelled, 1));
+    fd = dial();
+    tell(fd, GET("/hello"));
+    CU_ASSERT_EQUAL(hear(fd), 200);
+    let_go = true;
+    CU_ASSERT_TRUE(reaches(&lingering, 0));
+    tell(fd, GET("/hello"));
+    CU_ASSERT_EQUAL(hear(fd), 200);
+    close(fd);
+}
+
+static void reuse(void)
+{
+    serve((rt_http_options){0}, reuse_client);
+}
+
 static void half_close_client(void)
 {
     int fd = dial();
@@ -857,6 +901,31 @@ static void drain(void)
     serve((rt_http_options){.request_timeout = RT_MS(400)}, drain_client);
 }
 
+static void drain_answered_client(void)
+{
+    int reader = dial(), idle_one = dial();
+    size_t length = 0;
+    ssize_t got;
+    tell(idle_one, GET("/hello"));
+    CU_ASSERT_EQUAL(hear(idle_one), 200);
+    tell(reader, GET("/big"));
+    CU_ASSERT_EQUAL(hear_answer(reader, false), 200);
+    retired = true;
+    command(DRAIN);
+    CU_ASSERT_TRUE(ended(idle_one));
+    while ((got = recv(reader, reply, sizeof reply, 0)) > 0)
+        length += (size_t)got;
+    CU_ASSERT_EQUAL(got, 0);
+    CU_ASSERT_EQUAL(length, BIG);
+    close(reader);
+    close(idle_one);
+}
+
+static void drain_answered(void)
+{
+    serve((rt_http_options){0}, drain_answered_client);
+}
+
 static void retire_client(void)
 {
     int resting = dial();
@@ -936,11 +1005,13 @@ RT_TEST_MAIN("http_server", {"a connection serves many requests until one says c
              {"beyond max_connections waits until one closes", crowd},
              {"without descriptors accepting pauses and goes on later", descriptors},
              {"a client that resets cancels its request", disconnects},
+             {"a request that outlives its connection leaves the next one alone", reuse},
              {"a client that only stops sending gets its answers", half_close},
              {"100-continue is answered when the body is awaited", continues},
              {"a slow reader gets all of a large body", slow_reader},
              {"a client that never reads is let go", no_reader},
              {"draining ends idle connections and finishes the others", drain},
+             {"draining ends a connection whose answer was on its way", drain_answered},
              {"retiring answers the next request of an idle connection", retire},
              {"interrupting cancels what runs and closes the rest", interrupt},
              {"an idle connection holds at most 1 KiB", small_connections},

@@ -6,9 +6,11 @@
  *
  *     #define RT_SMS_METHODS(M)                                                        \
  *         M(sms, send, RT_WAITS, (const rt_sms *, message), (rt_sms_result *, result)) \
- *         M(sms, get_status, RT_WAITS | RT_IDEMPOTENT, (const char *, id), (rt_sms_status *,
- * status)) #define RT_METHODS_sms RT_METHOD_NAMES(RT_SMS_METHODS) RT_CAPABILITY(sms, 1,
- * RT_SMS_METHODS)
+ *         M(sms, status, RT_WAITS | RT_IDEMPOTENT, (const char *, id), (int32_t *, status))
+ *
+ *     #define RT_METHODS_sms RT_METHOD_NAMES(RT_SMS_METHODS)
+ *
+ *     RT_CAPABILITY(sms, 1, RT_SMS_METHODS)
  *
  * which yields `struct rt_sms_table`, the handle that RT_REQUIRES(sms, 1) defines, and
  * `int rt_sms_send(rt_ctx *ctx, handle, const rt_sms *message, rt_sms_result *result)`. Use
@@ -43,8 +45,7 @@ typedef struct rt_method {
     uint32_t flags;
 } rt_method;
 
-/* RT_MAP_(F, separator, (a, b), (c, d)) is F(a, b) separator F(c, d). */
-#define RT_SEPARATE_COMMA ,
+/* RT_MAP_(F, (a, b), (c, d)) is F(a, b), F(c, d). */
 #define RT_APPLY_(f_, pair_) f_ pair_
 #define RT_MAP_1(f_, a_) RT_APPLY_(f_, a_)
 #define RT_MAP_2(f_, a_, ...) RT_APPLY_(f_, a_), RT_MAP_1(f_, __VA_ARGS__)

@@ -79,8 +79,8 @@ static inline void *rt_alloc(rt_ctx *ctx, uint64_t size)
 /* Sets the context's error and returns -code:  return rt_fail(ctx, RT_ENOT_FOUND, "no %s", id); */
 #define rt_fail(ctx_, code_, ...) rt_host_table->fail(ctx_, code_, __VA_ARGS__)
 
-/* The same with all members; texts are copied. The last error becomes the cause if none is named
- * and its code is the same call's. */
+/* The same with all members; texts and causes are copied. If no cause is named and the last error
+ * has the same code, that error becomes the cause. */
 static inline int rt_fail_with(rt_ctx *ctx, const rt_error *error)
 {
     return rt_host_table->fail_with(ctx, error);
@@ -106,7 +106,7 @@ static inline uint64_t rt_deadline(const rt_ctx *ctx)
     return rt_host_table->deadline(ctx);
 }
 
-/* Moves the deadline forward; a later one than it has is ignored. Returns 0. */
+/* Brings the deadline closer; a later one than it has is ignored. Returns 0. */
 static inline int rt_set_deadline(rt_ctx *ctx, uint64_t deadline)
 {
     return rt_host_table->set_deadline(ctx, deadline);

@@ -99,7 +99,8 @@ extern const rt_host *rt_host_table RT_HIDDEN;
 #define RT_DEVELOPMENT_ONLY "flag=development-only\0" /* must never run in production */
 #define RT_PROCESS_LOCAL "flag=process-local\0"       /* its state is one worker's alone */
 
-/* The module must not run in production while the option at `path_` has this value. */
+/* The module must not run in production while the option `path_`, or the field "option.field" of a
+ * group, has this value: a scalar, written without quotes of its own. */
 #define RT_DEVELOPMENT_ONLY_WHEN(path_, value_) \
     RT_NOTE("development-only-when=" path_ "\0equals=" value_ "\0")
 

@@ -1,10 +1,11 @@
 /* rt/cap/transfer.h — transfer/1: libcurl transfers on the worker's loop
  *
- * The raw capability under the providers that speak HTTP. It owns the one
- * multi handle of a worker, so that all modules share its connections. The caller makes and frees
- * an easy handle (libcurl, CURLOPT_… as its documentation says) and this runs it; callbacks of the
- * handle run on the provider's fiber and must neither wait nor die. The provider sets
- * CURLOPT_PRIVATE, CURLOPT_NOSIGNAL and CURLOPT_QUICK_EXIT.
+ * What providers that speak HTTP are built on. It owns the one multi handle of a worker, so that
+ * all modules share its connections. The provider sets CURLOPT_PRIVATE, CURLOPT_NOSIGNAL and
+ * CURLOPT_QUICK_EXIT.
+ *
+ * Ownership: the caller makes and frees the easy handle (libcurl, CURLOPT_… as its documentation
+ * says). Callbacks of the handle run on the provider's fiber and must neither wait nor die.
  *
  * For HTTP. libcurl itself blocks, and so would hold up the whole worker, at the end of SMTP, FTP
  * and SFTP transfers; cancelled in the middle of an SMTP body it sends what it has as a whole mail.
