@@ -85,8 +85,8 @@ int rt_host_fail(rt_ctx *ctx, int code, const char *format, ...)
 static rt_error *copy_one(rt_arena *arena, const rt_error *from)
 {
     rt_error *error = RT_NEW(arena, rt_error);
-    memcpy(error, from, from->size < sizeof *error ? from->size : sizeof *error);
     error->size = sizeof *error;
+    rt_struct_copy(error, from);
     error->domain = rt_arena_copy(arena, error->domain);
     error->message = rt_arena_copy(arena, error->message);
     error->detail = rt_arena_copy(arena, error->detail);

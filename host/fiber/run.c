@@ -120,8 +120,8 @@ int rt_host_run(rt_ctx *ctx, const rt_run_options *options, rt_work work, void *
     return exit.result;
 }
 
-void rt_host_run_exit(rt_ctx *ctx, const rt_run_options *options, rt_work work, void *argument,
-                      rt_exit *exit)
+static void run_to_exit(rt_ctx *ctx, const rt_run_options *options, rt_work work, void *argument,
+                        rt_exit *exit)
 {
     const char *name = options->name ? options->name : "runtime.run_exit";
     rt_unit *outer = running(ctx);
@@ -137,4 +137,12 @@ void rt_host_run_exit(rt_ctx *ctx, const rt_run_options *options, rt_work work, 
                           .kind = RT_EXIT_FAILURE,
                           .result = result,
                           .error = rt_error_meaning(result)};
+}
+
+void rt_host_run_exit(rt_ctx *ctx, const rt_run_options *options, rt_work work, void *argument,
+                      rt_exit *exit)
+{
+    rt_exit ours;
+    run_to_exit(ctx, options, work, argument, &ours);
+    rt_struct_copy(exit, &ours);
 }

@@ -65,9 +65,8 @@ static int get_kept(rt_ctx *ctx, uint64_t index, rt_outbox_entry *entry)
     return rt_outbox_read(ctx, rt_state(ctx), index, entry);
 }
 
-static int clear_kept(rt_ctx *ctx, uint32_t reserved)
+static int clear_kept(rt_ctx *ctx)
 {
-    (void)reserved;
     rt_outbox_empty(rt_state(ctx));
     return 0;
 }

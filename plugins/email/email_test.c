@@ -56,7 +56,7 @@ static int send_mail(rt_ctx *ctx, const rt_email *message, rt_email_result *resu
     int code = rt_mail_prepare(ctx, message, result, "test@example.org", &mail);
     if (code == 0) {
         code = outcome(ctx, &mail);
-        int kept = rt_outbox_record(ctx, state->outbox, message, mail.id, code);
+        int kept = rt_outbox_record(ctx, state->outbox, mail.message, mail.id, code);
         code = code < 0 ? code : kept;
     }
     return rt_mail_settle(ctx, code, &mail, result);
@@ -79,10 +79,9 @@ static int get_call(rt_ctx *ctx, uint64_t index, rt_outbox_entry *entry)
     return rt_outbox_read(ctx, ((struct double_state *)rt_state(ctx))->outbox, index, entry);
 }
 
-static int clear_calls(rt_ctx *ctx, uint32_t reserved)
+static int clear_calls(rt_ctx *ctx)
 {
     struct double_state *state = rt_state(ctx);
-    (void)reserved;
     rt_outbox_empty(state->outbox);
     state->failures = 0;
     return 0;

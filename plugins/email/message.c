@@ -319,17 +319,21 @@ static int check_content(rt_ctx *ctx, const rt_email *message)
 int rt_mail_prepare(rt_ctx *ctx, const rt_email *message, const rt_email_result *result,
                     const char *from, rt_mail *mail)
 {
-    *mail = (rt_mail){.message = message};
+    *mail = (rt_mail){0};
     if (rt_cancelled(ctx))
         return rt_fail(ctx, RT_ECANCELED, "cancelled before the mail was sent");
     if (rt_deadline(ctx) && rt_deadline(ctx) <= rt_now())
         return rt_fail(ctx, RT_EDEADLINE, "out of time before the mail was sent");
-    if (!message || message->size < sizeof(rt_email))
+    if (!message || !RT_HAS(message, metadata))
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the mail has no `size`");
-    if (result && result->size < sizeof *result)
+    if (result && !RT_HAS(result, error_message))
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the result has no `size`");
+    rt_email *ours = rt_alloc(ctx, sizeof *ours);
+    ours->size = sizeof *ours;
+    rt_struct_copy(ours, message);
+    mail->message = ours;
     RT_TRY(check_people(ctx, from, mail));
-    RT_TRY(check_content(ctx, message));
+    RT_TRY(check_content(ctx, ours));
     mail->id =
         rt_format(ctx, "%s@%s", rt_mail_random(ctx, 16), strrchr(mail->from.address, '@') + 1);
     return 0;
@@ -339,12 +343,12 @@ int rt_mail_prepare(rt_ctx *ctx, const rt_email *message, const rt_email_result 
 
 int rt_mail_settle(rt_ctx *ctx, int code, const rt_mail *mail, rt_email_result *result)
 {
-    if (!result || result->size < sizeof *result)
+    if (!result || !RT_HAS(result, error_message))
         return code;
     const rt_error *error = code < 0 ? rt_last_error(ctx) : NULL;
     bool described = error && error->code == -code;
-    *result = (rt_email_result){
-        .size = result->size,
+    rt_email_result ours = {
+        .size = sizeof ours,
         .status = code < 0 ? RT_EMAIL_REJECTED : RT_EMAIL_ACCEPTED,
         .error_code = -code,
         .id = mail->id,
@@ -353,6 +357,7 @@ int rt_mail_settle(rt_ctx *ctx, int code, const rt_mail *mail, rt_email_result *
                          : described ? error->message
                                      : rt_code_name(code),
     };
+    rt_struct_copy(result, &ours);
     return code;
 }
 
@@ -361,8 +366,8 @@ int rt_mail_send_batch(rt_ctx *ctx,
                        const rt_email *messages, uint32_t count, rt_email_result *results)
 {
     int last = 0;
-    if (count && (!messages || !results || messages->size < sizeof *messages ||
-                  results->size < sizeof *results))
+    if (count &&
+        (!messages || !results || !RT_HAS(messages, metadata) || !RT_HAS(results, error_message)))
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the mails or the results have no `size`");
     for (uint32_t i = 0; i < count; i++) {
         last = send(ctx, messages, results);

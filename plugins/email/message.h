@@ -27,8 +27,8 @@ typedef struct rt_mailbox {
 
 /* A message that was found sound. */
 typedef struct rt_mail {
-    const rt_email *message;
-    const char *id; /* the Message-ID without angle brackets */
+    const rt_email *message; /* a copy in this plugin's size; what it points to is the caller's */
+    const char *id;          /* the Message-ID without angle brackets */
     rt_mailbox from;
     rt_mailbox reply_to;     /* address NULL: none */
     const rt_mailbox *to;    /* message->to_count */

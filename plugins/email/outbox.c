@@ -10,7 +10,9 @@ struct block {
 };
 
 struct kept {
-    rt_outbox_entry entry;
+    int code;
+    const char *id;
+    rt_email message;
     struct block *blocks;
 };
 
@@ -86,10 +88,10 @@ static const rt_email_attachment *copy_attachments(struct copier *copier,
     return copy;
 }
 
+/* `email` is of this plugin's own size: rt_mail_prepare made it so. */
 static void copy_email(struct copier *copier, rt_email *copy, const rt_email *email)
 {
     *copy = *email;
-    copy->size = sizeof *copy;
     copy->from = copy_text(copier, email->from);
     copy->reply_to = copy_text(copier, email->reply_to);
     copy->subject = copy_text(copier, email->subject);
@@ -149,9 +151,9 @@ int rt_outbox_record(rt_ctx *ctx, rt_outbox *outbox, const rt_email *message, co
                      int code)
 {
     struct copier copier = {0};
-    struct kept kept = {.entry = {.size = sizeof(rt_outbox_entry), .code = code}};
-    copy_email(&copier, &kept.entry.message, message);
-    kept.entry.id = copy_text(&copier, id);
+    struct kept kept = {.code = code};
+    copy_email(&copier, &kept.message, message);
+    kept.id = copy_text(&copier, id);
     kept.blocks = copier.blocks;
     if (copier.failed) {
         free_blocks(copier.blocks);
@@ -173,12 +175,17 @@ uint64_t rt_outbox_length(const rt_outbox *outbox)
 int rt_outbox_read(rt_ctx *ctx, const rt_outbox *outbox, uint64_t index, rt_outbox_entry *entry)
 {
     struct copier copier = {.ctx = ctx};
+    if (!entry || !RT_HAS(entry, message))
+        return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the outbox entry has no `size`");
     if (index >= rt_outbox_length(outbox))
         return rt_fail(ctx, RT_ENOT_FOUND, "the outbox has no entry %llu",
                        (unsigned long long)index);
     const struct kept *kept = &outbox->ring[(outbox->recorded - 1 - index) % outbox->capacity];
-    *entry = kept->entry;
-    entry->id = copy_text(&copier, kept->entry.id);
-    copy_email(&copier, &entry->message, &kept->entry.message);
+    rt_email *message = rt_alloc(ctx, sizeof *message);
+    copy_email(&copier, message, &kept->message);
+    rt_struct_copy(entry, &(rt_outbox_entry){.size = sizeof *entry,
+                                             .code = kept->code,
+                                             .id = copy_text(&copier, kept->id),
+                                             .message = message});
     return 0;
 }

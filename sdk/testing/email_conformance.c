@@ -399,6 +399,40 @@ static const char *batch(rt_ctx *ctx, void *subject)
                                rt_email_send_batch(ctx, provider->email, NULL, 0, NULL), 0);
 }
 
+/* As a module would have them that was built with a later minor version of the SDK. */
+struct later_email {
+    rt_email email;
+    char more[24];
+};
+struct later_result {
+    rt_email_result result;
+    char more[8];
+};
+
+static const char *later_version(rt_ctx *ctx, void *subject)
+{
+    const rt_email_conformance *provider = subject;
+    struct later_email messages[2] = {{.email = mail("conformance: later 0")},
+                                      {.email = mail("conformance: later 1")}};
+    struct later_result results[2];
+    memset(messages[0].more, 0xa5, sizeof messages[0].more);
+    memset(results, 0xa5, sizeof results);
+    for (size_t i = 0; i < 2; i++) {
+        messages[i].email.size = sizeof messages[i];
+        results[i].result.size = sizeof results[i];
+    }
+    int code = rt_email_send_batch(ctx, provider->email, &messages[0].email, 2, &results[0].result);
+    CHECK(rt_conformance_code(ctx, "a batch of a later version", code, 0));
+    for (size_t i = 0; i < 2; i++) {
+        CHECK(check_taken(ctx, &results[i].result));
+        if (results[i].result.size != sizeof results[i])
+            return "the size of a result was changed";
+        if (memcmp(results[i].more, (char[8]){0}, sizeof results[i].more) != 0)
+            return "what the provider does not know of a result is not zero";
+    }
+    return NULL;
+}
+
 struct attempt {
     const rt_email_conformance *subject;
     char subject_line[64];
@@ -482,6 +516,7 @@ static const rt_conformance_case cases[] = {
     {"a greylisted recipient is unavailable and retryable", greylisted},
     {"a mail after a refused one is accepted", after_refusal},
     {"a batch answers in order with bad mails in the middle", batch},
+    {"messages and results of a later version are read and filled", later_version},
     {"twenty concurrent mails are accepted", concurrent},
     {"a deadline in the past is honoured and nothing is sent", past_deadline},
     {"cancelled work sends nothing", cancelled},

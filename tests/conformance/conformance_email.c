@@ -20,7 +20,7 @@ static int count_taken(rt_ctx *ctx, uint64_t *count)
     *count = 0;
     RT_TRY(rt_outbox_count(ctx, outbox, &calls));
     for (uint64_t i = 0; i < calls; i++) {
-        rt_outbox_entry entry;
+        rt_outbox_entry entry = {.size = sizeof entry};
         RT_TRY(rt_outbox_get(ctx, outbox, i, &entry));
         *count += entry.code == 0;
     }
@@ -39,7 +39,7 @@ static int run_suite(rt_ctx *ctx, const rt_request *request, rt_response *respon
     (void)request;
     rt_email_conformance subject = {.email = email};
     if (outbox_is_of_email(ctx)) {
-        RT_TRY(rt_outbox_clear(ctx, outbox, 0));
+        RT_TRY(rt_outbox_clear(ctx, outbox));
         subject.count_taken = count_taken;
     }
     return rt_respond(ctx, response, 200, "text/plain; charset=utf-8",

@@ -14,6 +14,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define RT_ABI_MAJOR 1
 #define RT_ABI_MINOR 0
@@ -25,6 +26,21 @@
 /* 1 if the table at `table` is new enough to have `member`. */
 #define RT_HAS(table, member) \
     ((table)->size >= offsetof(__typeof__(*(table)), member) + sizeof((table)->member))
+
+/* Copies a struct that begins with its size (uint32_t) across a call, either way: `to` keeps its
+ * size, gets what both have, and zeros for the rest. So a provider reads what an older caller gave
+ * into a struct of its own, and answers into no more than the caller has room for. */
+static inline void rt_struct_copy(void *to, const void *from)
+{
+    uint32_t room, given;
+    memcpy(&room, to, sizeof room);
+    memcpy(&given, from, sizeof given);
+    uint32_t both = given < room ? given : room;
+    if (both <= sizeof room)
+        return;
+    memcpy((char *)to + sizeof room, (const char *)from + sizeof room, both - sizeof room);
+    memset((char *)to + both, 0, room - both);
+}
 
 /* Text with a length; not NUL-terminated unless its source says so. */
 typedef struct rt_str {

@@ -23,7 +23,7 @@
  *
  * The wrapper is the effect: it makes the provider's instance current, calls the provider, and lets
  * the host time, log and guard the call where instrumentation is on. A provider writes none of it.
- * A method takes one to six arguments, each `(type, name)`, and returns 0 or -RT_E….
+ * A method takes up to six arguments, each `(type, name)`, and returns 0 or -RT_E….
  */
 #ifndef RT_CAPABILITY_H
 #define RT_CAPABILITY_H
@@ -45,23 +45,24 @@ typedef struct rt_method {
     uint32_t flags;
 } rt_method;
 
-/* RT_MAP_(F, (a, b), (c, d)) is F(a, b), F(c, d). */
+/* RT_MAP_(F, (a, b), (c, d)) is `, F(a, b), F(c, d)`; nothing without pairs. */
 #define RT_APPLY_(f_, pair_) f_ pair_
-#define RT_MAP_1(f_, a_) RT_APPLY_(f_, a_)
-#define RT_MAP_2(f_, a_, ...) RT_APPLY_(f_, a_), RT_MAP_1(f_, __VA_ARGS__)
-#define RT_MAP_3(f_, a_, ...) RT_APPLY_(f_, a_), RT_MAP_2(f_, __VA_ARGS__)
-#define RT_MAP_4(f_, a_, ...) RT_APPLY_(f_, a_), RT_MAP_3(f_, __VA_ARGS__)
-#define RT_MAP_5(f_, a_, ...) RT_APPLY_(f_, a_), RT_MAP_4(f_, __VA_ARGS__)
-#define RT_MAP_6(f_, a_, ...) RT_APPLY_(f_, a_), RT_MAP_5(f_, __VA_ARGS__)
-#define RT_PICK_7_(a_, b_, c_, d_, e_, f_, n_, ...) n_
-#define RT_COUNT_(...) RT_PICK_7_(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
-#define RT_MAP_(f_, ...) RT_PASTE(RT_MAP_, RT_COUNT_(__VA_ARGS__))(f_, __VA_ARGS__)
+#define RT_MAP_0(f_)
+#define RT_MAP_1(f_, a_) , RT_APPLY_(f_, a_)
+#define RT_MAP_2(f_, a_, ...) , RT_APPLY_(f_, a_) RT_MAP_1(f_, __VA_ARGS__)
+#define RT_MAP_3(f_, a_, ...) , RT_APPLY_(f_, a_) RT_MAP_2(f_, __VA_ARGS__)
+#define RT_MAP_4(f_, a_, ...) , RT_APPLY_(f_, a_) RT_MAP_3(f_, __VA_ARGS__)
+#define RT_MAP_5(f_, a_, ...) , RT_APPLY_(f_, a_) RT_MAP_4(f_, __VA_ARGS__)
+#define RT_MAP_6(f_, a_, ...) , RT_APPLY_(f_, a_) RT_MAP_5(f_, __VA_ARGS__)
+#define RT_PICK_8_(a_, b_, c_, d_, e_, f_, g_, n_, ...) n_
+#define RT_COUNT_(f_, ...) RT_PICK_8_(f_, ##__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
+#define RT_MAP_(f_, ...) RT_PASTE(RT_MAP_, RT_COUNT_(f_, ##__VA_ARGS__))(f_, ##__VA_ARGS__)
 
 #define RT_PARAMETER_(type_, name_) type_ name_
 #define RT_ARGUMENT_(type_, name_) name_
 
 #define RT_METHOD_MEMBER_(cap_, method_, flags_, ...) \
-    int (*method_)(rt_ctx * ctx, RT_MAP_(RT_PARAMETER_, __VA_ARGS__));
+    int (*method_)(rt_ctx * ctx RT_MAP_(RT_PARAMETER_, ##__VA_ARGS__));
 #define RT_METHOD_INDEX_(cap_, method_, flags_, ...) rt_##cap_##_##method_##_index,
 #define RT_METHOD_NAME_(cap_, method_, flags_, ...) #method_ ":" #flags_ ","
 
@@ -73,42 +74,42 @@ typedef struct rt_method {
 #define RT_BINDING_AT_(cap_) (&ctx->instance->bindings[cap_->slot.index].all[which])
 
 /* The wrapper of one method. An unbound optional has a table of nulls. */
-#define RT_WRAPPER_(cap_, method_, flags_, which_, binding_, ...)                               \
-    RT_UNUSED static inline int rt_##cap_##_##method_(                                          \
-        rt_ctx *ctx, struct rt_##cap_##_slot *cap_ which_, RT_MAP_(RT_PARAMETER_, __VA_ARGS__)) \
-    {                                                                                           \
-        const rt_binding *rt_binding_ = binding_(cap_);                                         \
-        const struct rt_##cap_##_table *rt_table_ =                                             \
-            (const struct rt_##cap_##_table *)rt_binding_->table;                               \
-        rt_instance *rt_caller_ = ctx->instance;                                                \
-        static const rt_method rt_method_ = {#cap_ "." #method_, rt_##cap_##_##method_##_index, \
-                                             (flags_)};                                         \
-        if (__builtin_expect(!rt_table_->method_, 0))                                           \
-            return rt_host_table->unimplemented(ctx, &rt_method_);                              \
-        int rt_result_;                                                                         \
-        if (__builtin_expect(!rt_binding_->effects, 1)) {                                       \
-            ctx->instance = rt_binding_->instance;                                              \
-            rt_result_ = rt_table_->method_(ctx, RT_MAP_(RT_ARGUMENT_, __VA_ARGS__));           \
-            ctx->instance = rt_caller_;                                                         \
-            return rt_result_;                                                                  \
-        }                                                                                       \
-        rt_effect_frame rt_frame_ = {                                                           \
-            .size = sizeof rt_frame_, .method = &rt_method_, .binding = rt_binding_};           \
-        if ((rt_result_ = rt_host_table->effect_begin(ctx, &rt_frame_)) < 0)                    \
-            return rt_result_;                                                                  \
-        do {                                                                                    \
-            ctx->instance = rt_binding_->instance;                                              \
-            rt_result_ = rt_table_->method_(ctx, RT_MAP_(RT_ARGUMENT_, __VA_ARGS__));           \
-            ctx->instance = rt_caller_;                                                         \
-        } while (rt_host_table->effect_again(ctx, &rt_frame_, &rt_result_));                    \
-        return rt_result_;                                                                      \
+#define RT_WRAPPER_(cap_, method_, flags_, which_, binding_, ...)                                \
+    RT_UNUSED static inline int rt_##cap_##_##method_(                                           \
+        rt_ctx *ctx, struct rt_##cap_##_slot *cap_ which_ RT_MAP_(RT_PARAMETER_, ##__VA_ARGS__)) \
+    {                                                                                            \
+        const rt_binding *rt_binding_ = binding_(cap_);                                          \
+        const struct rt_##cap_##_table *rt_table_ =                                              \
+            (const struct rt_##cap_##_table *)rt_binding_->table;                                \
+        rt_instance *rt_caller_ = ctx->instance;                                                 \
+        static const rt_method rt_method_ = {#cap_ "." #method_, rt_##cap_##_##method_##_index,  \
+                                             (flags_)};                                          \
+        if (__builtin_expect(!rt_table_->method_, 0))                                            \
+            return rt_host_table->unimplemented(ctx, &rt_method_);                               \
+        int rt_result_;                                                                          \
+        if (__builtin_expect(!rt_binding_->effects, 1)) {                                        \
+            ctx->instance = rt_binding_->instance;                                               \
+            rt_result_ = rt_table_->method_(ctx RT_MAP_(RT_ARGUMENT_, ##__VA_ARGS__));           \
+            ctx->instance = rt_caller_;                                                          \
+            return rt_result_;                                                                   \
+        }                                                                                        \
+        rt_effect_frame rt_frame_ = {                                                            \
+            .size = sizeof rt_frame_, .method = &rt_method_, .binding = rt_binding_};            \
+        if ((rt_result_ = rt_host_table->effect_begin(ctx, &rt_frame_)) < 0)                     \
+            return rt_result_;                                                                   \
+        do {                                                                                     \
+            ctx->instance = rt_binding_->instance;                                               \
+            rt_result_ = rt_table_->method_(ctx RT_MAP_(RT_ARGUMENT_, ##__VA_ARGS__));           \
+            ctx->instance = rt_caller_;                                                          \
+        } while (rt_host_table->effect_again(ctx, &rt_frame_, &rt_result_));                     \
+        return rt_result_;                                                                       \
     }
 #define RT_NOTHING_
 #define RT_WHICH_ , uint32_t which
 #define RT_WRAPPER_ONE_(cap_, method_, flags_, ...) \
-    RT_WRAPPER_(cap_, method_, flags_, RT_NOTHING_, RT_BINDING_ONE_, __VA_ARGS__)
+    RT_WRAPPER_(cap_, method_, flags_, RT_NOTHING_, RT_BINDING_ONE_, ##__VA_ARGS__)
 #define RT_WRAPPER_MANY_(cap_, method_, flags_, ...) \
-    RT_WRAPPER_(cap_, method_, flags_, RT_WHICH_, RT_BINDING_AT_, __VA_ARGS__)
+    RT_WRAPPER_(cap_, method_, flags_, RT_WHICH_, RT_BINDING_AT_, ##__VA_ARGS__)
 
 #define RT_CAPABILITY_(cap_, major_, methods_, wrapper_)          \
     enum { rt_##cap_##_major = (major_) };                        \

@@ -180,9 +180,10 @@ typedef struct rt_run_options {
                        work_, argument_)
 
 /* The same, but never fails: fills `*exit_`. */
-#define rt_run_exit(ctx_, exit_, work_, argument_, ...)                                           \
-    rt_host_table->run_exit(ctx_, &(rt_run_options){.size = sizeof(rt_run_options), __VA_ARGS__}, \
-                            work_, argument_, exit_)
+#define rt_run_exit(ctx_, exit_, work_, argument_, ...)                                            \
+    ((exit_)->size = sizeof(rt_exit),                                                              \
+     rt_host_table->run_exit(ctx_, &(rt_run_options){.size = sizeof(rt_run_options), __VA_ARGS__}, \
+                             work_, argument_, exit_))
 
 /* Starts a unit of work from any thread and returns at once; 0 or -RT_EUNAVAILABLE when the runtime
  * is stopping. Completion by options.on_exit or options.completion_fd. */

@@ -4,14 +4,15 @@
  * for tests and developer tools.
  *
  * Ownership: entries are copied into the memory of the context. Waiting: no method waits.
- * Errors: `get` past the last entry is -RT_ENOT_FOUND. `fail_next` exists on the test double alone,
+ * Errors: `get` past the last entry is -RT_ENOT_FOUND; an entry without its size is
+ * -RT_EINVALID_ARGUMENT. `fail_next` exists on the test double alone,
  * elsewhere it answers -RT_EUNIMPLEMENTED; a code that is no rt_code is -RT_EINVALID_ARGUMENT.
  *
  *     RT_REQUIRES(outbox, 1)
  *     …
- *     rt_outbox_entry entry;
+ *     rt_outbox_entry entry = {.size = sizeof entry};
  *     RT_TRY(rt_outbox_get(ctx, outbox, 0, &entry));
- *     assert_equal(entry.message.subject, "Your order");
+ *     assert_equal(entry.message->subject, "Your order");
  */
 #ifndef RT_CAP_OUTBOX_H
 #define RT_CAP_OUTBOX_H
@@ -20,10 +21,10 @@
 
 /* One call. */
 typedef struct rt_outbox_entry {
-    uint32_t size;
-    int32_t code; /* 0: taken; -RT_E…: refused */
+    uint32_t size; /* sizeof(rt_outbox_entry), set by the caller */
+    int32_t code;  /* 0: taken; -RT_E…: refused */
     const char *id;
-    rt_email message;
+    const rt_email *message;
 } rt_outbox_entry;
 
 /* count: calls kept, taken and refused ones; the oldest give way to new ones.
@@ -33,7 +34,7 @@ typedef struct rt_outbox_entry {
 #define RT_OUTBOX_METHODS(M)                                                     \
     M(outbox, count, RT_IDEMPOTENT, (uint64_t *, count))                         \
     M(outbox, get, RT_IDEMPOTENT, (uint64_t, index), (rt_outbox_entry *, entry)) \
-    M(outbox, clear, RT_IDEMPOTENT, (uint32_t, reserved))                        \
+    M(outbox, clear, RT_IDEMPOTENT)                                              \
     M(outbox, fail_next, RT_NO_FLAGS, (int32_t, code), (uint32_t, calls))
 #define RT_METHODS_outbox RT_METHOD_NAMES(RT_OUTBOX_METHODS)
 
