@@ -45,7 +45,7 @@ _rtctl_value()
 _rtctl()
 {
     local subcommands="validate plan graph config modules inspect explain new version help"
-    local common="--config --environment --set --env-file --no-secrets --help"
+    local common="--config --environment --set --foreground --env-file --no-secrets --help"
     if [ "$COMP_CWORD" -eq 1 ]; then
         _rtctl_words "$subcommands --help --version"
         return

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COMMON_MOST 5
+#define COMMON_MOST 6
 #define ENV_FILE_LIMIT ((size_t)1 << 20)
 
 struct parse {
@@ -27,6 +27,8 @@ static size_t common_options(rt_arguments *arguments, rt_option_argument *table)
          "development, test, staging or production"},
         {"--set", RT_ARGUMENT_LIST, &arguments->sets, "PATH=VALUE",
          "one setting; beats files and environment variables"},
+        {"--foreground", RT_ARGUMENT_FLAG, &arguments->foreground, NULL,
+         "stay in the foreground, as it always does"},
         {"--env-file", RT_ARGUMENT_TEXT, &arguments->env_file, "FILE",
          "environment variables the service will have, NAME=VALUE a line"},
         {"--no-secrets", RT_ARGUMENT_FLAG, &arguments->request.no_secrets, NULL,

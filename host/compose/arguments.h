@@ -1,9 +1,10 @@
 /* arguments.h — the command line of rtd and of rtctl's subcommands
  *
  * One table of options a program (`rt_option_argument`), beside the common ones that make a
- * rt_compose_request: --config FILE (repeated), --environment E, --set PATH=VALUE (repeated), and,
- * where `for_checking` is set, --env-file FILE and --no-secrets. `--name=value` is `--name value`;
- * `--` ends the options. Everything lives in the arena.
+ * rt_compose_request: --config FILE (repeated), --environment E, --set PATH=VALUE (repeated),
+ * --foreground, and, where `for_checking` is set, --env-file FILE and --no-secrets. `--name=value`
+ * is
+ * `--name value`; `--` ends the options. Everything lives in the arena.
  *
  *     bool json = false;
  *     const rt_option_argument options[] = {
@@ -49,6 +50,7 @@ typedef struct rt_arguments {
     rt_compose_request request; /* config_files is empty if no --config was given */
     rt_argument_list words;     /* what is no option */
     const char *env_file;
+    bool foreground; /* rtd never leaves it, and rtctl takes what rtd is started with */
     rt_argument_list configs, sets;
 } rt_arguments;
 

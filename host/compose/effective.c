@@ -70,6 +70,17 @@ static bool is_reference(const rt_node *node)
     return node->type == RT_NODE_STRING && rt_secret_is_reference(node->value.text);
 }
 
+/* What is set for `workers` does not count in development. */
+static void take_one_worker(rt_composer *composer, rt_effective *entry)
+{
+    if (composer->environment != RT_DEVELOPMENT || strcmp(entry->path, "workers") != 0 ||
+        strcmp(entry->value, "1") == 0)
+        return;
+    entry->origin = rt_arena_format(composer->arena, "in development always; %s would be %s",
+                                    entry->origin, entry->value);
+    entry->value = "1";
+}
+
 /* What the host takes for its settings whose default depends on where it runs. */
 static void take_varying_default(rt_composer *composer, rt_effective *entry)
 {
@@ -107,6 +118,7 @@ static void add(rt_composer *composer, const char *path, const rt_option_spec *o
         take_varying_default(composer, &entry);
     if (!entry.value)
         return;
+    take_one_worker(composer, &entry);
     if (rt_option_holds_secret(option) || (node && is_reference(node)))
         entry.value = HIDDEN;
     rt_push(composer->arena, result->effective, result->effective_count) = entry;

@@ -1,6 +1,8 @@
 /* Whether the providers of the plan are fit for the environment and for its workers. */
 #include "compose/internal.h"
 
+#include "base/suggest.h"
+
 #include <rt/module.h>
 #include <string.h>
 
@@ -113,39 +115,69 @@ static void judge_offence(rt_composer *composer, const struct offence *offence)
                 offence->consumers);
 }
 
+static struct offence offence_of(rt_composer *composer, rt_candidate *candidate)
+{
+    struct offence offence = {.candidate = candidate};
+    each_binding(composer, collect_offence, &offence);
+    return offence;
+}
+
+static bool is_offence(const struct offence *offence)
+{
+    return offence->provides || rt_candidate_development_only(offence->candidate, NULL);
+}
+
 static void judge_gate(rt_composer *composer)
 {
     for (size_t i = 0; i < composer->order_count; i++) {
-        struct offence offence = {.candidate = composer->order[i]};
-        each_binding(composer, collect_offence, &offence);
-        if (offence.provides || rt_candidate_development_only(offence.candidate, NULL))
+        struct offence offence = offence_of(composer, composer->order[i]);
+        if (is_offence(&offence))
             judge_offence(composer, &offence);
     }
 }
 
-static bool is_offender(rt_composer *composer, rt_candidate *candidate)
+static void label_unknown(rt_composer *composer, const char *name, rt_diagnostic *diagnostic)
 {
-    struct offence offence = {.candidate = candidate};
-    each_binding(composer, collect_offence, &offence);
-    return candidate->planned && !offence.test_tier &&
-           (offence.provides || rt_candidate_development_only(candidate, NULL));
+    rt_suggestion suggestion;
+    rt_suggest_begin(&suggestion, name);
+    for (size_t i = 0; i < composer->candidate_count; i++)
+        rt_suggest(&suggestion, composer->candidates[i]->name);
+    if (suggestion.nearest)
+        rt_label(diagnostic, "did you mean `%s`?", suggestion.nearest);
+    else
+        rt_label(diagnostic, "no module or instance has this name");
+}
+
+/* Why nothing comes of acknowledging it; NULL if something does. */
+static const char *pointless(rt_composer *composer, rt_candidate *candidate)
+{
+    struct offence offence = offence_of(composer, candidate);
+    return !candidate->planned     ? "it is not in the plan"
+           : !is_offence(&offence) ? "it is not development-only"
+           : offence.test_tier     ? "a test double cannot be acknowledged"
+                                   : NULL;
+}
+
+static void judge_acknowledged(rt_composer *composer, const rt_node *name)
+{
+    bool is_text = name->type == RT_NODE_STRING;
+    rt_candidate *candidate = is_text ? rt_candidate_find(composer, name->value.text) : NULL;
+    const char *reason = candidate ? pointless(composer, candidate) : NULL;
+    if (!is_text || (candidate && !reason))
+        return;
+    rt_diagnostic *diagnostic = RT_DIAGNOSE(composer->diagnostics, ACKNOWLEDGES_NOTHING,
+                                            &name->value_place, name->value.text);
+    if (candidate)
+        rt_label(diagnostic, "%s", reason);
+    else
+        label_unknown(composer, name->value.text, diagnostic);
 }
 
 static void judge_acknowledge(rt_composer *composer)
 {
     const rt_node *list = rt_node_member(composer->tree, "acknowledge");
-    for (const rt_node *name = list ? list->first : NULL; name; name = name->next) {
-        rt_candidate *candidate =
-            name->type == RT_NODE_STRING ? rt_candidate_find(composer, name->value.text) : NULL;
-        if (name->type != RT_NODE_STRING || (candidate && is_offender(composer, candidate)))
-            continue;
-        rt_diagnostic *diagnostic = RT_DIAGNOSE(composer->diagnostics, ACKNOWLEDGES_NOTHING,
-                                                &name->value_place, name->value.text);
-        rt_label(diagnostic, !candidate ? "no module or instance has this name"
-                             : !candidate->planned
-                                 ? "it is not in the plan"
-                                 : "it is not development-only, or of the test tier");
-    }
+    for (const rt_node *name = list ? list->first : NULL; name; name = name->next)
+        judge_acknowledged(composer, name);
 }
 
 /* --- fallbacks by oversight ------------------------------------------------------------------ */

@@ -49,7 +49,10 @@ static const rt_option_spec http_options[] = {
 static const rt_option_spec log_options[] = {
     WORDS("level", levels, NULL, "Least level that is logged; by environment: debug, warn, info"),
     WORDS("format", formats, NULL, "Form of a line; by environment: pretty, pretty, json"),
-    OPTION("file", STRING, NULL, "1", NULL, "File to append to instead of standard error"),
+    {.name = "file",
+     .type = RT_SETTING_PATH,
+     .write = true,
+     .help = "File to append to instead of standard error"},
 };
 
 static const rt_option_spec pool_options[] = {
@@ -138,8 +141,6 @@ static void take_texts(rt_composer *composer)
     host->log.format =
         text_or(host_value(composer, "log", "format"), composer->strict ? "json" : "pretty");
     host->log.file = text_or(host_value(composer, "log", "file"), NULL);
-    if (host->log.file)
-        host->log.file = rt_relative_path(composer, host->log.file);
 }
 
 void rt_host_settings_judge(rt_composer *composer)

@@ -206,25 +206,33 @@ static bool take_enum(const conversion *c, const char *text, rt_setting *out)
     return bad_word(c, text);
 }
 
+/* Why the path cannot be written, or made; NULL if it can. */
+static const char *unwritable(rt_arena *arena, const char *path)
+{
+    if (access(path, F_OK) == 0)
+        return access(path, W_OK) == 0 ? NULL : rt_reason(errno);
+    const char *slash = strrchr(path, '/');
+    const char *folder = slash ? rt_arena_copy_n(arena, path, (size_t)(slash - path)) : ".";
+    if (access(*folder ? folder : "/", W_OK | X_OK) == 0)
+        return NULL;
+    return errno == ENOENT ? "its folder does not exist"
+                           : rt_arena_format(arena, "its folder: %s", rt_reason(errno));
+}
+
 static bool take_path(const conversion *c, const char *text, rt_setting *out)
 {
-    const char *path = rt_relative_path(c->composer, text);
-    const char *slash = strrchr(path, '/');
-    const char *folder =
-        slash ? rt_arena_copy_n(c->composer->arena, path, (size_t)(slash - path)) : ".";
+    rt_arena *arena = c->composer->arena;
+    const char *path = rt_relative_path(c->composer, text), *problem = NULL;
     out->value.text = path;
-    const char *shown = c->hidden ? "<redacted>" : path;
-    if (c->spec->read && access(path, R_OK) < 0) {
-        RT_DIAGNOSE(c->composer->diagnostics, PATH_UNUSABLE, &c->node->value_place, shown, c->path,
-                    rt_arena_format(c->composer->arena, "cannot be read: %s", rt_reason(errno)));
-        return false;
-    }
-    if (c->spec->write && access(path, F_OK) < 0 && access(*folder ? folder : "/", F_OK) < 0) {
-        RT_DIAGNOSE(c->composer->diagnostics, PATH_UNUSABLE, &c->node->value_place, shown, c->path,
-                    "cannot be written: its folder does not exist");
-        return false;
-    }
-    return true;
+    if (c->spec->read && access(path, R_OK) < 0)
+        problem = rt_arena_format(arena, "cannot be read: %s", rt_reason(errno));
+    const char *reason = c->spec->write && !problem ? unwritable(arena, path) : NULL;
+    if (reason)
+        problem = rt_arena_format(arena, "cannot be written: %s", reason);
+    if (problem)
+        RT_DIAGNOSE(c->composer->diagnostics, PATH_UNUSABLE, &c->node->value_place,
+                    c->hidden ? "<redacted>" : path, c->path, problem);
+    return !problem;
 }
 
 static bool take_secret(const conversion *c, const char *text, bool by_reference, rt_setting *out)

@@ -123,13 +123,23 @@ static void judge_options(rt_composer *composer)
 
 #define MOST_UNUSED_NAMED 12
 
+/* Under its own name or as an instance. */
+static bool is_loaded(const rt_composer *composer, const rt_manifest *manifest)
+{
+    for (size_t i = 0; i < composer->order_count; i++)
+        if (composer->order[i]->manifest == manifest)
+            return true;
+    return false;
+}
+
 static void report_unused(rt_composer *composer)
 {
     const char *list = NULL;
     size_t count = 0;
     for (size_t i = 0; i < composer->candidate_count; i++) {
         const rt_candidate *candidate = composer->candidates[i];
-        if (candidate->planned)
+        if (candidate->planned ||
+            (!candidate->is_instance && is_loaded(composer, candidate->manifest)))
             continue;
         if (++count <= MOST_UNUSED_NAMED)
             rt_list_add(composer, &list, "`%s`", candidate->name);

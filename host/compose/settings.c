@@ -143,6 +143,18 @@ static bool takes_text(enum rt_setting_type type)
            type != RT_SETTING_LIST && type != RT_SETTING_GROUP && type != RT_SETTING_MAP;
 }
 
+/* One text where a list of texts is declared is a list of one. */
+static rt_node *lone_item(rt_composer *composer, const rt_option_spec *option, rt_node *item)
+{
+    if (!option || option->type != RT_SETTING_LIST || !takes_text(option->of) ||
+        strchr("[(", item->value.text[0]))
+        return item;
+    rt_node *list = rt_node_new(composer->arena, NULL, RT_NODE_ARRAY);
+    item->name_place = item->value_place;
+    append(list, item);
+    return list;
+}
+
 /* The declared type reads the text: what is text is taken as it is unless it is quoted; the rest is
  * in the configuration's syntax, and what does not parse as that is text, to be refused by type. */
 static rt_node *read_override(rt_composer *composer, const rt_option_spec *option,
@@ -159,6 +171,8 @@ static rt_node *read_override(rt_composer *composer, const rt_option_spec *optio
     if (!node) {
         node = rt_node_new(composer->arena, NULL, RT_NODE_STRING);
         node->value.text = rt_arena_copy(composer->arena, text);
+        node->value_place = (rt_place){.file = source};
+        node = lone_item(composer, option, node);
     }
     node->value_place = node->name_place = (rt_place){.file = source};
     return node;

@@ -48,11 +48,6 @@ static const char *make_id(rt_arena *arena)
     return id;
 }
 
-const char *rt_unit_correlation_if_any(const rt_ctx *ctx)
-{
-    return rt_unit_of(ctx)->root->correlation;
-}
-
 /* Children and nested work share the one of the outermost unit, which outlives them. */
 const char *rt_host_correlation_id(const rt_ctx *ctx)
 {

@@ -127,11 +127,6 @@ const rt_error *rt_host_last_error(const rt_ctx *ctx)
     return rt_unit_of(ctx)->error;
 }
 
-const char *rt_unit_name(const rt_ctx *ctx)
-{
-    return rt_unit_of(ctx)->name;
-}
-
 rt_ctx *rt_host_current(void)
 {
     return rt_current_unit ? &rt_current_unit->context : NULL;

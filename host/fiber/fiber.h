@@ -56,9 +56,6 @@ rt_ctx *rt_unit_start(const rt_unit_options *options, rt_work work, void *argume
 void rt_unit_cancel(rt_ctx *ctx);
 /* The arena of the unit. */
 rt_arena *rt_unit_arena(rt_ctx *ctx);
-const char *rt_unit_name(const rt_ctx *ctx);
-/* The correlation id, NULL where none came and none was made yet. */
-const char *rt_unit_correlation_if_any(const rt_ctx *ctx);
 /* Units alive, services and children among them. */
 uint32_t rt_unit_count(void);
 /* Cancels what runs for one instance on its own (services, posts, rt_run_async) and waits for its

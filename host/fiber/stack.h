@@ -22,7 +22,7 @@ typedef struct rt_stack {
 rt_stack *rt_stack_take(size_t size);
 void rt_stack_give(rt_stack *stack);
 void rt_stack_free_idle(void);
-size_t rt_stack_idle_count(void);
+size_t rt_stack_idle_count(void); /* for tests: that the pool fills, and has a bound */
 bool rt_stack_guards(const rt_stack *stack, const void *address);
 
 #endif

@@ -10,12 +10,6 @@
 
 #define LINGER_BYTES (1u << 20)
 
-/* Bytes that wait to be taken, in the read buffer or in what a connection had kept. */
-typedef struct window {
-    const char *at;
-    const char *end;
-} window;
-
 static void on_event(uv_poll_t *poll, int status, int events);
 static void settle(rt_connection *connection);
 
@@ -139,16 +133,18 @@ static void begin_linger(rt_connection *connection)
 
 /* --- taking requests ------------------------------------------------------------------------- */
 
-static uint64_t body_limit(const rt_connection *connection)
+static uint64_t body_limit(const rt_http_server *server, const rt_route *route)
 {
-    const rt_route *route = connection->route;
-    return route && route->max_body ? route->max_body : connection->server->options.max_body;
+    return route && route->max_body ? route->max_body : server->options.max_body;
 }
 
-static void refuse_head(rt_connection *connection, int status)
+/* The head of `ahead`, as far as it is there, becomes the server's parsed head. */
+static void recall_head(const rt_connection *connection)
 {
-    const rt_http_head *head = &connection->server->head;
-    rt_exchange_refuse(connection, (uint32_t)status, head->problem, head->correlation);
+    rt_http_server *server = connection->server;
+    rt_http_scan scan = {0};
+    rt_http_parse_head(&server->head, &scan, connection->ahead.data, connection->ahead.length,
+                       server->options.max_header);
 }
 
 static void dispatch(rt_connection *connection)
@@ -159,14 +155,20 @@ static void dispatch(rt_connection *connection)
     rt_exchange_start(connection);
 }
 
+static void refuse_body(rt_connection *connection, int status)
+{
+    if (connection->reading_body)
+        recall_head(connection);
+    rt_exchange_refuse(connection, (uint32_t)status,
+                       status == 413 ? "the body is too large" : "the body is malformed");
+}
+
 /* Moves content to `body`. False: more bytes are needed. */
-static bool read_body(rt_connection *connection, window *w)
+static bool read_body(rt_connection *connection, rt_window *w)
 {
     int result = rt_http_body_read(&connection->body_reader, &connection->body, &w->at, w->end);
     if (result > RT_HTTP_DONE)
-        rt_exchange_refuse(connection, (uint32_t)result,
-                           result == 413 ? "the body is too large" : "the body is malformed",
-                           (rt_str){0});
+        refuse_body(connection, result);
     return result == RT_HTTP_DONE;
 }
 
@@ -176,15 +178,28 @@ static void ask_for_body(rt_connection *connection)
     rt_buffer_add(&connection->out, interim, sizeof interim - 1);
 }
 
+/* Nobody will look at the body, so it is neither asked for nor waited for. The connection ends,
+ * also where the body is there already: what is answered must not depend on how the stream was cut.
+ */
+static void answer_without_body(rt_connection *connection)
+{
+    connection->last = connection->linger = true;
+    dispatch(connection);
+}
+
 /* The head stays in `ahead` until its body is complete, and is then parsed again: cheaper than to
  * keep what was parsed for every connection. */
-static bool begin_body(rt_connection *connection, window *w)
+static bool begin_body(rt_connection *connection, rt_window *w)
 {
     const rt_http_head *head = &connection->server->head;
-    int result = rt_http_body_begin(&connection->body_reader, head, body_limit(connection));
+    int result = rt_http_body_begin(&connection->body_reader, head,
+                                    body_limit(connection->server, connection->route));
+    if (result != RT_HTTP_DONE && !connection->route) {
+        answer_without_body(connection);
+        return false;
+    }
     if (result > RT_HTTP_DONE) {
-        rt_exchange_refuse(connection, (uint32_t)result, "the body is too large",
-                           head->correlation);
+        refuse_body(connection, result);
         return false;
     }
     const char *start = w->at;
@@ -212,7 +227,7 @@ static int parse(rt_connection *connection, const char *data, size_t length)
 }
 
 /* Goes on with a request whose head is in `ahead`; the window has bytes of its body. */
-static bool take_rest(rt_connection *connection, window *w)
+static bool take_rest(rt_connection *connection, rt_window *w)
 {
     if (!read_body(connection, w))
         return false;
@@ -225,7 +240,7 @@ static bool take_rest(rt_connection *connection, window *w)
 }
 
 /* Takes one request. False: more bytes are needed, or the connection ends. */
-static bool take_request(rt_connection *connection, window *w)
+static bool take_request(rt_connection *connection, rt_window *w)
 {
     if (w->at == w->end)
         return false;
@@ -235,7 +250,7 @@ static bool take_request(rt_connection *connection, window *w)
     if (result == RT_HTTP_MORE)
         return false;
     if (result != RT_HTTP_DONE) {
-        refuse_head(connection, result);
+        rt_exchange_refuse(connection, (uint32_t)result, connection->server->head.problem);
         return false;
     }
     if (!begin_body(connection, w))
@@ -253,12 +268,12 @@ static bool may_take(rt_connection *connection)
 }
 
 /* Takes what requests it can; the rest of the window goes to `ahead`. */
-static void pump(rt_connection *connection, window w)
+static void pump(rt_connection *connection, rt_window w)
 {
-    connection->pumping = true;
+    connection->taking = &w;
     while (may_take(connection) && take_request(connection, &w))
         ;
-    connection->pumping = false;
+    connection->taking = NULL;
     if (w.at < w.end && !connection->closed && !connection->last)
         rt_buffer_add(&connection->ahead, w.at, (size_t)(w.end - w.at));
 }
@@ -270,8 +285,41 @@ static void pump_ahead(rt_connection *connection)
         return;
     rt_buffer held = connection->ahead;
     connection->ahead = (rt_buffer){0};
-    pump(connection, (window){held.data, held.data + held.length});
+    pump(connection, (rt_window){held.data, held.data + held.length});
     rt_buffer_free(&held);
+}
+
+static bool has_whole_body(const rt_http_server *server, const rt_route *route, rt_window rest)
+{
+    rt_http_body body;
+    int result = rt_http_body_begin(&body, &server->head, body_limit(server, route));
+    if (result != RT_HTTP_MORE || !route)
+        return true;
+    rt_buffer content = {0};
+    result = rt_http_body_read(&body, &content, &rest.at, rest.end);
+    rt_buffer_free(&content);
+    return result != RT_HTTP_MORE;
+}
+
+bool rt_connection_holds_request(const rt_connection *connection)
+{
+    rt_http_server *server = connection->server;
+    const rt_buffer *ahead = &connection->ahead;
+    rt_window rest = {0};
+    if (connection->taking)
+        rest = *connection->taking;
+    else if (ahead->length)
+        rest = (rt_window){ahead->data, ahead->data + ahead->length};
+    if (rest.at == rest.end)
+        return false;
+    rt_http_scan scan = {0};
+    uint32_t allowed;
+    int result = rt_http_parse_head(&server->head, &scan, rest.at, (size_t)(rest.end - rest.at),
+                                    server->options.max_header);
+    if (result != RT_HTTP_DONE)
+        return result != RT_HTTP_MORE;
+    rest.at += server->head.length;
+    return has_whole_body(server, rt_router_find(server->router, &server->head, &allowed), rest);
 }
 
 void rt_connection_answered(rt_connection *connection)
@@ -281,7 +329,7 @@ void rt_connection_answered(rt_connection *connection)
         release(connection);
         return;
     }
-    if (connection->pumping)
+    if (connection->taking)
         return;
     pump_ahead(connection);
     settle(connection);
@@ -289,13 +337,19 @@ void rt_connection_answered(rt_connection *connection)
 
 /* --- what to wait for ------------------------------------------------------------------------ */
 
+/* While draining, what was not read before the answer is for the client to send elsewhere. */
+static bool is_deaf(const rt_connection *connection)
+{
+    return connection->busy && (connection->eof || connection->server->draining ||
+                                connection->ahead.length >= RT_AHEAD_LIMIT);
+}
+
 static int wanted_events(const rt_connection *connection)
 {
     if (connection->out.length)
         return UV_WRITABLE;
-    bool deaf = connection->eof || connection->ahead.length >= RT_AHEAD_LIMIT;
     /* A hang-up is reported whatever is watched; out-of-band data nobody sends. */
-    return connection->busy && deaf ? UV_PRIORITIZED : UV_READABLE;
+    return is_deaf(connection) ? UV_PRIORITIZED : UV_READABLE;
 }
 
 static enum rt_timeout_class wanted_timeout(const rt_connection *connection)
@@ -371,7 +425,7 @@ static void received(rt_connection *connection, size_t length)
         if (!connection->busy)
             pump_ahead(connection);
     } else if (!connection->last) {
-        pump(connection, (window){server->read_buffer, server->read_buffer + length});
+        pump(connection, (rt_window){server->read_buffer, server->read_buffer + length});
     }
 }
 
@@ -410,7 +464,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
     }
     if (events & UV_WRITABLE)
         writable(connection);
-    else if (events & UV_READABLE)
+    else if (events & UV_READABLE && !is_deaf(connection))
         receive(connection);
     settle(connection);
 }
@@ -428,8 +482,9 @@ void rt_connection_expired(rt_connection *connection)
 {
     bool begun = connection->reading_body || connection->ahead.length;
     if (begun && !connection->busy && !connection->out.length) {
+        recall_head(connection);
         connection->reading_body = false;
-        rt_exchange_refuse(connection, 408, "the request did not come in time", (rt_str){0});
+        rt_exchange_refuse(connection, 408, "the request did not come in time");
         settle(connection);
     } else {
         rt_connection_close(connection);

@@ -43,6 +43,13 @@ static int run(rt_ctx *ctx, void *argument)
     return connection->route->handler(ctx, &full->request, &connection->response);
 }
 
+/* What had been read as draining began gets its answers first. */
+static bool ends_with_this(const rt_connection *connection)
+{
+    const rt_http_server *server = connection->server;
+    return server->interrupted || (server->draining && !rt_connection_holds_request(connection));
+}
+
 static void done(rt_ctx *ctx, const rt_exit *exit, void *argument)
 {
     rt_connection *connection = argument;
@@ -51,7 +58,7 @@ static void done(rt_ctx *ctx, const rt_exit *exit, void *argument)
     connection->ctx = NULL;
     server->running -= connection->counted;
     if (!connection->closed) {
-        if (server->draining || server->interrupted)
+        if (ends_with_this(connection))
             connection->last = connection->linger = true;
         if (exit->kind != RT_EXIT_SUCCESS)
             rt_problem_of_exit(ctx, connection, exit);
@@ -99,14 +106,14 @@ static const char *copy_correlation(char copy[RT_CORRELATION_LIMIT + 1], rt_str 
     return copy;
 }
 
-void rt_exchange_refuse(rt_connection *connection, uint32_t status, const char *problem,
-                        rt_str correlation)
+void rt_exchange_refuse(rt_connection *connection, uint32_t status, const char *problem)
 {
+    const rt_http_head *head = &connection->server->head;
     char copy[RT_CORRELATION_LIMIT + 1];
-    rt_response_begin(&connection->response, connection->server, false);
+    rt_response_begin(&connection->response, connection->server, head->method == RT_HEAD);
     connection->allowed = 0;
     connection->last = connection->linger = true;
-    refuse(connection, status, problem, copy_correlation(copy, correlation));
+    refuse(connection, status, problem, copy_correlation(copy, head->correlation));
 }
 
 static uint32_t judge(const rt_connection *connection, const rt_http_head *head)

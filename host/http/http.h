@@ -26,18 +26,13 @@ void rt_router_free(rt_router *router);
 int rt_router_add(rt_router *router, rt_instance *instance, uint32_t stack_size, uint32_t method,
                   const char *pattern, rt_handler handler, const rt_route_options *options,
                   const char **conflict);
-/* Each route in the order added. */
-void rt_router_each(const rt_router *router,
-                    void (*visit)(void *argument, uint32_t method, const char *pattern,
-                                  const char *instance),
-                    void *argument);
 
 /* On the loop of fiber/fiber.h, which is open. */
 rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router);
 /* Serves a listening socket, which stays the caller's. 0 or -errno. */
 int rt_http_listen(rt_http_server *server, int fd);
-/* Stops accepting; idle connections close, active ones answer with `Connection: close`; `drained`
- * is called, from the loop, when no connection is left. */
+/* Stops accepting; idle connections close, active ones answer what was read of them, the last with
+ * `Connection: close`; `drained` is called, from the loop, when no connection is left. */
 void rt_http_drain(rt_http_server *server, void (*drained)(void *argument), void *argument);
 /* The same where a successor serves: idle connections stay for their next request, which is
  * answered with `Connection: close`, until their time limit or rt_http_interrupt. */

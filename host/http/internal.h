@@ -45,6 +45,12 @@ struct rt_response {
     bool head_only;
 };
 
+/* Bytes that wait to be taken, in the read buffer or in what a connection had kept. */
+typedef struct rt_window {
+    const char *at;
+    const char *end;
+} rt_window;
+
 typedef struct rt_connection {
     uv_poll_t poll;
     rt_http_server *server;
@@ -59,7 +65,8 @@ typedef struct rt_connection {
     rt_http_body body_reader;
     rt_buffer body;
     rt_buffer out;
-    size_t sent; /* of `out` */
+    size_t sent;             /* of `out` */
+    const rt_window *taking; /* while requests are taken: what is left of the bytes */
     uint64_t lingered;
     /* the request that runs */
     rt_ctx *ctx; /* once it waits */
@@ -71,7 +78,6 @@ typedef struct rt_connection {
     bool busy;         /* a unit of work runs */
     bool began;        /* the unit had its fiber */
     bool counted;      /* it counts as a request */
-    bool pumping;      /* requests are being taken right now */
     bool reading_body; /* `ahead` is a head and `body` grows */
     bool fresh;        /* nothing was received */
     bool eof;          /* the peer sends no more */
@@ -137,13 +143,16 @@ bool rt_connection_is_idle(const rt_connection *connection);
 void rt_connection_finish_idle(rt_connection *connection);
 /* The unit has ended and its answer is in `out`. */
 void rt_connection_answered(rt_connection *connection);
+/* Whether what was read behind the request that ran gets an answer without another byte. Takes the
+ * place of the server's parsed head. */
+bool rt_connection_holds_request(const rt_connection *connection);
 /* The time limit of the connection's class has passed. */
 void rt_connection_expired(rt_connection *connection);
 
-/* exchange.c: both start a unit of work, which has often ended when they return. */
+/* exchange.c: both answer the server's parsed head by a unit of work, which has often ended when
+ * they return. A refusal is the last answer of its connection. */
 void rt_exchange_start(rt_connection *connection);
-void rt_exchange_refuse(rt_connection *connection, uint32_t status, const char *problem,
-                        rt_str correlation);
+void rt_exchange_refuse(rt_connection *connection, uint32_t status, const char *problem);
 
 /* request.c: a copy of the server's parsed head in the unit's arena */
 rt_full_request *rt_request_build(rt_ctx *ctx, rt_connection *connection);

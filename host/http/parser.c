@@ -305,7 +305,6 @@ static int judge_field(rt_http_head *head, fields *seen)
 static int judge(rt_http_head *head)
 {
     fields seen = {0};
-    head->method = method_number(head->method_name);
     int result = head->method ? rt_http_parse_target(head) : RT_HTTP_DONE;
     while (result == RT_HTTP_DONE && seen.number++ < head->header_count)
         result = judge_field(head, &seen);
@@ -332,10 +331,11 @@ int rt_http_parse_head(rt_http_head *head, rt_http_scan *scan, const char *data,
     bool resumed = scan->lines > 0;
     clear(head);
     int result = walk(head, scan, data, end);
-    if (result == END_OF_HEAD && resumed) {
+    if (resumed && (result != RT_HTTP_MORE || length >= limit)) {
         *scan = (rt_http_scan){0};
         result = walk(head, scan, data, end);
     }
+    head->method = method_number(head->method_name); /* of a refused head too */
     if (result == RT_HTTP_MORE && length >= limit)
         result = scan->lines ? refuse(head, 431, "the header is too large")
                              : refuse(head, 414, "the request line is too long");

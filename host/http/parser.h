@@ -28,8 +28,9 @@ typedef struct rt_http_scan {
 typedef struct rt_http_head {
     const char *start;
     uint32_t length; /* with the empty line */
-    uint32_t method; /* rt_http_method; 0: none that a route can have */
-    uint32_t minor;  /* HTTP/1.minor */
+    uint32_t
+        method;     /* rt_http_method; 0: none that a route can have. Known of a refused head too */
+    uint32_t minor; /* HTTP/1.minor */
     uint32_t header_count;
     rt_str method_name;
     rt_str target;

@@ -26,8 +26,6 @@ typedef struct node {
 struct rt_router {
     rt_arena arena;
     node root;
-    rt_route **routes; /* in the order added */
-    size_t count;
 };
 
 rt_router *rt_router_new(void)
@@ -182,20 +180,7 @@ int rt_router_add(rt_router *router, rt_instance *instance, uint32_t stack_size,
         return -RT_EALREADY_EXISTS;
     }
     leaf->routes[method] = route;
-    rt_push(&router->arena, router->routes, router->count) = route;
     return 0;
-}
-
-void rt_router_each(const rt_router *router,
-                    void (*visit)(void *argument, uint32_t method, const char *pattern,
-                                  const char *instance),
-                    void *argument)
-{
-    for (size_t i = 0; i < router->count; i++) {
-        const rt_route *route = router->routes[i];
-        visit(argument, route->method, route->pattern,
-              route->instance ? route->instance->name : "");
-    }
 }
 
 /* --- look-up --------------------------------------------------------------------------------- */

@@ -248,6 +248,34 @@ static void judge_default(rt_plugin *plugin, const rt_option_spec *option)
                 rt_shown(plugin->arena, option->name), rule->wanted);
 }
 
+/* The number that RT_RANGE is about: a value, or the length of a text. False where only reading the
+ * default as configuration would tell. */
+static bool default_amount(rt_plugin *plugin, const rt_option_spec *option, double *amount)
+{
+    const char *text = option->default_text;
+    size_t length = strlen(text);
+    if (type_rules[option->type].allows & RANGE && *text != '"')
+        return bound_value(option, text, amount);
+    if (length < 2 || *text != '"' || strpbrk(text, "\\") ||
+        strchr(text + 1, '"') != text + length - 1)
+        return false;
+    *amount = (double)(length - 2);
+    return type_rules[option->type].allows & LENGTH ||
+           bound_value(option, rt_arena_copy_n(plugin->arena, text + 1, length - 2), amount);
+}
+
+static void judge_default_in_range(rt_plugin *plugin, const rt_option_spec *option)
+{
+    double amount, bound;
+    if (!option->default_text || !(option->least || option->most) ||
+        !default_amount(plugin, option, &amount))
+        return;
+    bool low = option->least && bound_value(option, option->least, &bound) && amount < bound;
+    bool high = option->most && bound_value(option, option->most, &bound) && amount > bound;
+    if (low || high)
+        bad_option(plugin, option, "its default is outside of RT_RANGE");
+}
+
 void rt_option_judge(rt_plugin *plugin, const rt_option_spec *option, bool is_field)
 {
     if (!is_field && rt_option_find(rt_module_options, rt_module_option_count, option->name))
@@ -260,6 +288,7 @@ void rt_option_judge(rt_plugin *plugin, const rt_option_spec *option, bool is_fi
     judge_words(plugin, option);
     judge_bounds(plugin, option);
     judge_default(plugin, option);
+    judge_default_in_range(plugin, option);
 }
 
 bool rt_option_can_be(const rt_plugin *plugin, const rt_option_spec *option, const char *text)

@@ -76,10 +76,13 @@ void rt_generation_free(rt_generation *generation)
 
 static void put_off(rt_worker *worker, uint64_t now)
 {
-    uint64_t longer = worker->delay ? worker->delay * 2 : SECOND;
-    bool lived_long = now - worker->started >= LONG_LIFE;
-    worker->delay = lived_long ? 0 : longer > LONGEST_DELAY ? LONGEST_DELAY : longer;
-    worker->due = now + worker->delay;
+    uint64_t delay = now - worker->started < LONG_LIFE ? worker->delay : 0;
+    uint64_t longer = delay ? delay * 2 : SECOND;
+    worker->delay = longer < LONGEST_DELAY ? longer : LONGEST_DELAY;
+    worker->due = now + delay;
+    if (delay)
+        rt_log_host(RT_LOG_WARN, "worker %u keeps ending: it is started again in %u s",
+                    worker->number, (unsigned)(delay / SECOND));
 }
 
 static uint64_t start_limit(const rt_generation *generation)

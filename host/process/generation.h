@@ -1,8 +1,8 @@
 /* generation.h — the workers that run one plan from one snapshot over the same sockets
  *
- * The supervisor's side: starts them, follows what they tell, replaces those that die. A worker
- * that dies within a minute is replaced after 1 s, then 2 s, up to 30 s; one that lived longer, at
- * once.
+ * The supervisor's side: starts them, follows what they tell, replaces those that die: the first
+ * time at once; when the replacement dies within a minute after 1 s, then 2 s, up to 30 s. A worker
+ * that lived for a minute is replaced at once again.
  */
 #ifndef RT_PROCESS_GENERATION_H
 #define RT_PROCESS_GENERATION_H
@@ -28,7 +28,7 @@ typedef struct rt_worker {
     rt_buffer outbox; /* not yet sent */
     size_t sent;
     uint64_t started, due; /* monotonic ns */
-    uint64_t delay;        /* before the next start */
+    uint64_t delay;        /* what its next early death costs */
     rt_phase phase;
     char *module;  /* whose phase it is */
     char *problem; /* what it told last: why it ends */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 struct options {
-    bool help, version, foreground;
+    bool help, version;
 };
 
 static const struct {
@@ -75,8 +75,6 @@ int main(int argc, char **argv)
     fill_standard_descriptors();
     struct options options = {0};
     const rt_option_argument own[] = {
-        {"--foreground", RT_ARGUMENT_FLAG, &options.foreground, NULL,
-         "stay in the foreground, as it always does"},
         {"--help", RT_ARGUMENT_FLAG, &options.help, NULL, "print this and exit"},
         {"--version", RT_ARGUMENT_FLAG, &options.version, NULL, "print the version and exit"},
     };

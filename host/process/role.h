@@ -26,7 +26,7 @@ int rt_role_start(const rt_role *role, pid_t *pid, int *control);
 char **rt_environment_without(rt_arena *arena, char **variables, const char *const *names,
                               size_t count);
 
-/* In the child: moves the control socket from descriptor 0 to a high one and puts /dev/null there.
+/* In the child: moves the control socket from descriptor 0 to a free one and puts /dev/null there.
  * -1 if 0 is no socket, which means that somebody typed the role by hand. */
 int rt_role_control(void);
 

@@ -5,6 +5,7 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sysexits.h>
@@ -17,12 +18,19 @@ static bool is_usable(const char *folder)
            !(mount.f_flag & ST_NOEXEC) && access(folder, W_OK) == 0;
 }
 
-/* The first place that may hold programs: what the operator or the service manager names, then the
- * usual ones. */
-static const char *choose_parent(void)
+/* systemd.exec(5): one folder or several with colons between them. */
+static const char *runtime_directory(rt_arena *arena)
 {
-    const char *const places[] = {getenv("TMPDIR"),
-                                  getenv("RUNTIME_DIRECTORY"),
+    const char *folders = getenv("RUNTIME_DIRECTORY");
+    return folders ? rt_arena_format(arena, "%.*s", (int)strcspn(folders, ":"), folders) : NULL;
+}
+
+/* The first place that may hold programs: what the service manager or the operator names, then the
+ * usual ones. */
+static const char *choose_parent(rt_arena *arena)
+{
+    const char *const places[] = {runtime_directory(arena),
+                                  getenv("TMPDIR"),
                                   getenv("XDG_RUNTIME_DIR"),
                                   "/run",
                                   "/tmp",
@@ -34,18 +42,37 @@ static const char *choose_parent(void)
     return NULL;
 }
 
+/* False if another rtd that sweeps took the folder for a leftover, as it may until it is locked. A
+ * file system without locks has none for those who sweep either. */
+static bool lock_folder(rt_snapshot *snapshot, const char *path)
+{
+    struct stat status;
+    snapshot->lock = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (snapshot->lock < 0)
+        return errno != ENOENT;
+    flock(snapshot->lock, LOCK_EX);
+    if (lstat(path, &status) == 0 || errno != ENOENT)
+        return true;
+    close(snapshot->lock);
+    return false;
+}
+
 static bool make_folder(rt_snapshot *snapshot, const char **error)
 {
-    const char *parent = choose_parent();
+    const char *parent = choose_parent(snapshot->arena);
+    char *folder;
     *error = "no folder for plugin copies is writable and on a mount without noexec: set TMPDIR";
     if (!parent)
         return false;
-    char *folder = rt_arena_format(snapshot->arena, "%s/rtd-%d-XXXXXX", parent, (int)getpid());
-    if (!mkdtemp(folder)) {
-        *error = rt_arena_format(snapshot->arena, "cannot make a folder in `%s`: %s", parent,
-                                 strerror(errno));
-        return false;
-    }
+    rt_snapshot_sweep(parent);
+    do {
+        folder = rt_arena_format(snapshot->arena, "%s/rtd-%d-XXXXXX", parent, (int)getpid());
+        if (!mkdtemp(folder)) {
+            *error = rt_arena_format(snapshot->arena, "cannot make a folder in `%s`: %s", parent,
+                                     strerror(errno));
+            return false;
+        }
+    } while (!lock_folder(snapshot, folder));
     snapshot->folder = folder;
     return true;
 }
@@ -63,7 +90,7 @@ static int write_all(int fd, const rt_buffer *bytes)
 
 static int write_copy(rt_snapshot *snapshot, const char *path, const rt_buffer *bytes)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0500);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, RT_SNAPSHOT_FILE_MODE);
     if (fd < 0)
         return -errno;
     rt_push(snapshot->arena, snapshot->files, snapshot->file_count) = path;
@@ -132,7 +159,7 @@ int rt_snapshot_make(rt_snapshot *snapshot, rt_arena *arena, const rt_compositio
 {
     rt_plan *plan = composition->plan;
     int worst = 0;
-    *snapshot = (rt_snapshot){.arena = arena};
+    *snapshot = (rt_snapshot){.arena = arena, .lock = -1};
     if (!make_folder(snapshot, error))
         return EX_OSERR;
     for (size_t i = 0; i < plan->instance_count && worst != EX_OSERR; i++) {
@@ -149,8 +176,10 @@ void rt_snapshot_remove(rt_snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->file_count; i++)
         unlink(snapshot->files[i]);
-    if (snapshot->folder)
+    if (snapshot->folder) {
         rmdir(snapshot->folder);
+        close(snapshot->lock);
+    }
     snapshot->folder = NULL;
     snapshot->file_count = 0;
 }

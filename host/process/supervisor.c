@@ -7,6 +7,7 @@
 #include "telemetry/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@
 #include <unistd.h>
 
 #define WORKERS_MOST 1024
+
+/* What a worker opens beside connections: listening sockets, its log, whatever modules need. */
+#define OTHER_DESCRIPTORS 100
 
 enum supervisor_state {
     STARTING,
@@ -58,9 +62,37 @@ static void limit_cores(const rt_plan *plan)
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 }
 
+static bool serves_routes(const rt_plan *plan)
+{
+    for (size_t i = 0; i < plan->instance_count; i++)
+        if (plan->instances[i].serves & RT_SERVES_ROUTES)
+            return true;
+    return false;
+}
+
+/* Workers inherit it. The soft limit is usually 1,024, for the sake of programs with select(2). */
+static void raise_descriptor_limit(const rt_plan *plan)
+{
+    struct rlimit limit;
+    uint64_t connections = (uint64_t)plan->host.http.max_connections;
+    uint64_t needed = connections + OTHER_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < needed && serves_routes(plan))
+        rt_log_host(RT_LOG_WARN,
+                    "a worker may open %ju descriptors, but %ju connections "
+                    "(`http.max_connections`) and %d others need %ju: raise the hard limit of open "
+                    "files",
+                    (uintmax_t)limit.rlim_max, (uintmax_t)connections, OTHER_DESCRIPTORS,
+                    (uintmax_t)needed);
+}
+
 static int open_log(const rt_plan *plan)
 {
-    rt_log_options options = {plan->host.log.level, plan->host.log.format, plan->host.log.file};
+    rt_log_options options = {plan->host.log.level, plan->host.log.format, plan->host.log.file,
+                              plan->host.name};
     int error = rt_log_open(&options);
     if (error)
         rt_log_host(RT_LOG_FATAL, "cannot open the log `%s`: %s",
@@ -91,14 +123,6 @@ static void announce(const rt_plan *plan)
             rt_log_host(RT_LOG_INFO, "development-only: %s", text.data);
         rt_buffer_free(&text);
     }
-}
-
-static bool serves_routes(const rt_plan *plan)
-{
-    for (size_t i = 0; i < plan->instance_count; i++)
-        if (plan->instances[i].serves & RT_SERVES_ROUTES)
-            return true;
-    return false;
 }
 
 static int open_sockets(struct supervisor *supervisor)
@@ -272,7 +296,10 @@ static int time_to_wait(const struct supervisor *supervisor)
         due = supervisor->stop_at;
     if (!due)
         return -1;
-    return due <= now ? 0 : (int)((due - now) / 1000000 + 1);
+    if (due <= now)
+        return 0;
+    uint64_t milliseconds = (due - now) / 1000000 + 1;
+    return milliseconds < INT_MAX ? (int)milliseconds : INT_MAX;
 }
 
 static void run(struct supervisor *supervisor)
@@ -318,6 +345,7 @@ static int prepare(struct supervisor *supervisor)
     if ((code = open_log(plan)) || (code = open_sockets(supervisor)) ||
         (code = take_snapshot(supervisor)))
         return code;
+    raise_descriptor_limit(plan);
     warn_of_origin(supervisor);
     announce(plan);
     char **variables = rt_environment_without(&supervisor->arena, environ, plan->secret_variables,

@@ -66,10 +66,17 @@ static void begin_stop(struct worker *worker)
     rt_host_channel_close(worker->stop);
 }
 
+static void take_messages(struct worker *worker)
+{
+    rt_message message;
+    while (rt_inbox_take(&worker->inbox, &worker->arena, &message) > 0)
+        if (message.kind == RT_TELL_STOP)
+            begin_stop(worker);
+}
+
 static void on_control(uv_poll_t *watch, int status, int events)
 {
     struct worker *worker = watch->data;
-    rt_message message;
     (void)events;
     if (status < 0 || rt_inbox_fill(&worker->inbox, worker->control) <= 0) {
         if (!worker->stopping)
@@ -78,9 +85,7 @@ static void on_control(uv_poll_t *watch, int status, int events)
         begin_stop(worker);
         return;
     }
-    while (rt_inbox_take(&worker->inbox, &worker->arena, &message) > 0)
-        if (message.kind == RT_TELL_STOP)
-            begin_stop(worker);
+    take_messages(worker);
 }
 
 /* --- serving --------------------------------------------------------------------------------- */
@@ -227,6 +232,7 @@ static void run(struct worker *worker)
         .instance = &host, .name = "runtime.life", .done = on_life_ended, .done_argument = worker};
     open_handles(worker);
     rt_unit_start(&options, life, worker);
+    take_messages(worker); /* that came with the plan */
     rt_loop_run();
     rt_host_channel_free(worker->stop);
     rt_host_channel_free(worker->drained);
@@ -268,7 +274,7 @@ static void log_end(rt_ctx *ctx, const char *name, const rt_exit *exit)
 static int open_worker(struct worker *worker)
 {
     const rt_host_settings *host = &worker->setup->plan->host;
-    rt_log_options log = {host->log.level, host->log.format, host->log.file};
+    rt_log_options log = {host->log.level, host->log.format, host->log.file, host->name};
     rt_loop_options loop = {.pool_threads = (uint32_t)host->pool.threads,
                             .finalizer_timeout = (uint64_t)host->finalizer_timeout,
                             .report = log_end};

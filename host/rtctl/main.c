@@ -95,6 +95,12 @@ static int print_details(const rt_subcommand *subcommand)
     return EXIT_VALID;
 }
 
+static int unexpected_word(const char *program, const char *word)
+{
+    fprintf(stderr, "%s: unexpected word `%s`\n", program, word);
+    return EXIT_COULD_NOT_RUN;
+}
+
 static int run(rt_arena *arena, int argc, char **argv)
 {
     if (argc < 1) {
@@ -110,6 +116,8 @@ static int run(rt_arena *arena, int argc, char **argv)
     if (asks) { /* `rtctl help plan` is `rtctl plan --help` */
         static char help_option[] = "--help";
         char *swapped[] = {argv[1], help_option, NULL};
+        if (argc > 2)
+            return unexpected_word("rtctl help", argv[2]);
         return run(arena, 2, swapped);
     }
     const rt_subcommand *subcommand =
@@ -177,8 +185,7 @@ bool rt_subcommand_parse(const rt_subcommand *subcommand, rt_arguments *argument
         return false;
     if (arguments->words.count <= most_words)
         return true;
-    fprintf(stderr, "%s: unexpected word `%s`\n", arguments->program,
-            arguments->words.items[most_words]);
+    *status = unexpected_word(arguments->program, arguments->words.items[most_words]);
     return false;
 }
 

@@ -19,6 +19,7 @@ struct names {
     rt_arena *arena;
     const char *name;       /* "my-plugin" */
     const char *identifier; /* "my_plugin" */
+    const char *pkgconfig;  /* the folder of rt-sdk.pc */
 };
 
 static bool is_module_name(const char *name)
@@ -48,19 +49,22 @@ static char *fill_in(const struct names *names, const char *text)
 {
     const struct {
         const char *mark, *value;
-    } marks[] = {{"@NAME@", names->name}, {"@IDENTIFIER@", names->identifier}};
+    } marks[] = {{"@NAME@", names->name},
+                 {"@IDENTIFIER@", names->identifier},
+                 {"@PKGCONFIG@", names->pkgconfig}};
+    enum { MARKS = sizeof marks / sizeof marks[0] };
     rt_buffer out = {0};
     rt_buffer_reserve(&out, strlen(text));
     rt_buffer_text(&out, "");
     while (*text) {
         size_t i = 0;
-        while (i < 2 && strncmp(text, marks[i].mark, strlen(marks[i].mark)) != 0)
+        while (i < MARKS && strncmp(text, marks[i].mark, strlen(marks[i].mark)) != 0)
             i++;
-        if (i < 2)
+        if (i < MARKS)
             rt_buffer_text(&out, marks[i].value);
         else
             rt_buffer_char(&out, *text);
-        text += i < 2 ? strlen(marks[i].mark) : 1;
+        text += i < MARKS ? strlen(marks[i].mark) : 1;
     }
     char *filled = rt_arena_copy(names->arena, out.data);
     rt_buffer_free(&out);
@@ -132,8 +136,9 @@ int rt_new(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **ar
     char *identifier = rt_arena_copy(arena, argv[1]);
     for (char *c = identifier; *c; c++)
         *c = *c == '-' ? '_' : *c;
-    struct names names = {arena, argv[1], identifier};
+    struct names names = {arena, argv[1], identifier, rt_installed_path(arena, RT_PKGCONFIG_DIR)};
     int status = copy_templates(&names, rt_installed_path(arena, RT_DATA_DIR "/templates/plugin"));
+    fflush(stdout); /* before what is said about it */
     if (status == EXIT_VALID)
         fprintf(stderr, "now: cd %s && make check\n", argv[1]);
     return status;

@@ -31,6 +31,7 @@ static struct {
     int fd;
     uint32_t level;
     bool json, colour;
+    char service[65];
 } output = {.fd = STDERR_FILENO, .level = RT_LOG_INFO};
 
 struct record {
@@ -75,6 +76,7 @@ int rt_log_open(const rt_log_options *options)
     output.fd = fd;
     output.level = (uint32_t)level;
     output.json = json;
+    snprintf(output.service, sizeof output.service, "%s", options->service ? options->service : "");
     output.colour = !json && wants_colour(fd);
     return 0;
 }
@@ -180,6 +182,8 @@ static void write_json(rt_buffer *line, const struct record *record, const struc
     strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
     rt_buffer_format(line, "{\"time\":\"%s.%06ldZ\",\"level\":\"%s\",\"pid\":%d", stamp,
                      time->tv_nsec / 1000, levels[record->level].name, (int)getpid());
+    if (*output.service)
+        json_member(line, "service", output.service);
     json_member(line, "module", module_of(record->ctx));
     json_member(line, "message", record->message);
     if (record->ctx)

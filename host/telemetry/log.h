@@ -10,9 +10,10 @@
 #include <stdbool.h>
 
 typedef struct rt_log_options {
-    const char *level;  /* trace, debug, info, warn, error, fatal */
-    const char *format; /* pretty, json */
-    const char *file;   /* NULL: standard error; opened for append, 0640 */
+    const char *level;   /* trace, debug, info, warn, error, fatal */
+    const char *format;  /* pretty, json */
+    const char *file;    /* NULL: standard error; opened for append, 0640 */
+    const char *service; /* named in each JSON record, 64 bytes at most; NULL: none */
 } rt_log_options;
 
 int rt_log_open(const rt_log_options *options); /* 0 or -errno; before it: pretty, info, stderr */

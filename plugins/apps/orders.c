@@ -135,17 +135,27 @@ static int send_receipt(rt_ctx *ctx, void *argument)
 
 /* --- routes ---------------------------------------------------------------------------------- */
 
-static int refuse_order(rt_ctx *ctx, rt_response *response, rt_json *errors)
+/* A problem document (RFC 9457) that is open for its errors. */
+static rt_json *open_problem(rt_ctx *ctx)
 {
-    rt_str list;
-    rt_json_end(errors);
-    RT_TRY(rt_json_text(errors, &list));
-    const char *body = rt_format(ctx,
-                                 "{\"type\":\"about:blank\",\"title\":\"Unprocessable "
-                                 "Content\",\"status\":422,\"code\":\"INVALID_ARGUMENT\","
-                                 "\"detail\":\"the order is not valid\",\"errors\":%.*s}",
-                                 (int)list.length, list.data);
-    return rt_respond(ctx, response, 422, "application/problem+json", (rt_str){body, strlen(body)});
+    rt_json *json = rt_json_new(ctx);
+    rt_json_object(json);
+    rt_json_key(json, "type"), rt_json_put_string(json, "about:blank");
+    rt_json_key(json, "title"), rt_json_put_string(json, "Unprocessable Content");
+    rt_json_key(json, "status"), rt_json_put_int(json, 422);
+    rt_json_key(json, "code"), rt_json_put_string(json, rt_code_name(RT_EINVALID_ARGUMENT));
+    rt_json_key(json, "detail"), rt_json_put_string(json, "the order is not valid");
+    rt_json_key(json, "correlationId"), rt_json_put_string(json, rt_correlation_id(ctx));
+    rt_json_key(json, "errors"), rt_json_array(json);
+    return json;
+}
+
+static int refuse_order(rt_ctx *ctx, rt_response *response, rt_json *problem)
+{
+    rt_str text;
+    rt_json_end(problem), rt_json_end(problem);
+    RT_TRY(rt_json_text(problem, &text));
+    return rt_respond(ctx, response, 422, "application/problem+json", text);
 }
 
 /* A receipt that cannot be sent does not undo the order: the answer says so, and the log why. */
@@ -153,10 +163,9 @@ static int place_order(rt_ctx *ctx, const rt_request *request, rt_response *resp
 {
     const rt_json_value *body;
     RT_TRY(rt_body_json(ctx, request, &body));
-    rt_json *errors = rt_json_new(ctx), *json = rt_json_new(ctx);
-    rt_json_array(errors);
-    if (check_order(ctx, body, errors) > 0)
-        return refuse_order(ctx, response, errors);
+    rt_json *problem = open_problem(ctx), *json = rt_json_new(ctx);
+    if (check_order(ctx, body, problem) > 0)
+        return refuse_order(ctx, response, problem);
 
     struct order order = {.quantity = rt_json_int(rt_json_get(body, "quantity"), 0)};
     strcpy(order.sku, rt_json_string(rt_json_get(body, "sku")));

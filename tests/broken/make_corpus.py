@@ -137,6 +137,10 @@ simple("default-of-required", option("port", "int", "default=1", "flag=required"
 simple("required-with-nothing", option("port", "int", "required-with=host"))
 simple("required-twice-over", option("port", "int", "required-with=limit", "flag=required"))
 simple("range-reversed", option("port", "int", "min=100", "max=1"))
+simple("default-out-of-range", option("port", "int", "default=0", "min=1"),
+       option("word", "string", 'default="Hello"', "max=4"),
+       option("wait", "duration", 'default="2 h"', "max=1 h"),
+       option("share", "float", "default=0.5", "min=0.0", "max=1.0"))
 simple("range-of-a-bool", option("on", "bool", "min=0", "max=1"))
 simple("range-of-words", option("port", "int", "min=low", "max=high"))
 simple("values-of-a-string", option("mode", "string", "values=plain, tls"))

@@ -79,6 +79,34 @@ static int crash(rt_ctx *ctx, const rt_request *request, rt_response *response)
     return raise(SIGSEGV);
 }
 
+static int descriptors(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    struct rlimit limit;
+    (void)request;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return text(ctx, response, rt_format(ctx, "%ju", (uintmax_t)limit.rlim_cur));
+}
+
+static int die(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    (void)request, (void)response;
+    rt_die(ctx, "an invariant of `%s` is broken", ctx->instance->name);
+}
+
+static int dig(const volatile char *above, int depth)
+{
+    volatile char frame[4000];
+    frame[0] = above ? above[0] : 1;
+    frame[3999] = (char)depth;
+    return depth == 0 ? frame[0] : dig(frame, depth - 1) + frame[3999];
+}
+
+static int deep(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    (void)request;
+    return text(ctx, response, rt_format(ctx, "%d", dig(NULL, 1 << 20)));
+}
+
 static int spin(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
     (void)request, (void)response;
@@ -110,7 +138,10 @@ RT_REGISTER(registry)
                   {"/variable/{name}", variable},
                   {"/token", token},
                   {"/cores", cores},
+                  {"/descriptors", descriptors},
                   {"/crash", crash},
+                  {"/die", die},
+                  {"/deep", deep},
                   {"/spin", spin}};
     rt_ctx *ctx = rt_registry_context(registry);
     RT_TRY(rt_on(registry, .start = start, .stop = stop));

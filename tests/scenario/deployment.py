@@ -82,7 +82,8 @@ class Deployment:
 
     def environment(self, extra=None):
         """Ours without what names settings of rtd; a crash stays a signal under AddressSanitizer."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("RT_")}
+        kept = {name: value for name, value in os.environ.items()
+                if not name.startswith("RT_") and name != "RUNTIME_DIRECTORY"}
         options = f'{os.environ.get("ASAN_OPTIONS", "")}:handle_segv=0:allow_user_segv_handler=1'
         return {**kept, "TMPDIR": self.temporary, "NO_COLOR": "1",
                 "ASAN_OPTIONS": options.strip(":"), **(extra or {})}

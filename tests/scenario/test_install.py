@@ -42,7 +42,8 @@ def sdk_flags(kind):
 
 def instantiate(folder, name):
     """A plugin from the installed template, as `rtctl new plugin` writes it."""
-    words = {"@NAME@": name, "@IDENTIFIER@": name.replace("-", "_")}
+    words = {"@NAME@": name, "@IDENTIFIER@": name.replace("-", "_"),
+             "@PKGCONFIG@": f"{PREFIX}/lib/pkgconfig"}
 
     def replaced(text):
         for word, value in words.items():

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -19,6 +20,11 @@ PRODUCTION = ('environment = "production";\nallow_root = true;\nlog: { format = 
 
 def wrong(how, more=""):
     return f'store: {{ trace = "$TRACE"; goes_wrong = "{how}"; }};\n' + more
+
+
+def limit_descriptors(soft, hard):
+    """What the child does before it becomes rtd."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class Starting(unittest.TestCase):
@@ -175,6 +181,30 @@ class Failing(unittest.TestCase):
                           made.last_line())
             self.assertEqual(made.trace(), [])
 
+    def test_a_log_that_cannot_be_opened_ends_it(self):
+        with deployment(PLUGINS, STORE + FRONT) as made:
+            path = made.path("log.d")
+            os.mkdir(path)
+            made.start("--set", f'log.file="{path}"')
+            self.assertEqual(made.wait(), 74)
+            self.assertIn(f"FATAL rtd     cannot open the log `{path}`: Is a directory",
+                          made.last_line())
+            self.assertEqual(made.trace(), [])
+            self.assertEqual(os.listdir(made.temporary), [])
+
+    def test_copies_that_have_no_place_end_it(self):
+        # A folder so deep that it can be written to while nothing in it has a path.
+        with deployment(PLUGINS, STORE + FRONT) as made:
+            deep = made.temporary
+            while len(deep) < 4080:
+                deep = os.path.join(deep, "d" * min(200, 4085 - len(deep)))
+                os.mkdir(deep)
+            made.start(environment={"TMPDIR": deep})
+            self.assertEqual(made.wait(), 71)
+            self.assertIn(f"cannot copy the plugins: cannot make a folder in `{deep}`: "
+                          "File name too long", made.last_line())
+            self.assertEqual(made.trace(), [])
+
     def test_a_configuration_with_errors_is_not_run(self):
         with deployment(PLUGINS, "frnt: { };\n") as made:
             made.start()
@@ -241,7 +271,7 @@ class Stopping(unittest.TestCase):
             answer = pool.submit(made.get, "/slow/20000")
             made.wait_for_trace("request front")
             self.assertEqual(made.stop(), 0)
-            self.assertIsNotNone(answer.exception() or answer.result()[0] != 200)
+            self.assertEqual(answer.result()[0], 503)
             self.assertIn("interrupted front", made.trace())
             self.assertIn("stop store", made.trace())
 
@@ -382,6 +412,76 @@ class Dying(unittest.TestCase):
             self.assertNotEqual(int(made.get("/pid")[1]), first)
             self.assertEqual(made.stop(), 0)
 
+    def test_the_first_replacement_comes_at_once_and_the_next_are_put_off_ever_longer(self):
+        with deployment(PLUGINS, STORE + FRONT) as made:
+            made.start_ready()
+            self.kill_and_wait(made, starts=2)
+            self.assertNotIn("is started again", made.log())
+            self.kill_and_wait(made, starts=3)
+            self.assertIn("worker 1 keeps ending: it is started again in 1 s", made.log())
+            self.kill_and_wait(made, starts=4)
+            self.assertIn("worker 1 keeps ending: it is started again in 2 s", made.log())
+            self.assertEqual(made.log().count("is started again in"), 2)
+            self.assertEqual(made.stop(), 0)
+
+    @staticmethod
+    def kill_and_wait(made, starts):
+        os.kill(int(made.get("/pid")[1]), signal.SIGKILL)
+        wait_for(lambda: made.trace().count("start front") == starts, "the replacement")
+
+    def test_a_defect_in_a_handler_ends_its_request_and_nothing_else(self):
+        with deployment(PLUGINS, STORE + FRONT) as made:
+            made.start_ready()
+            worker = made.get("/pid")[1]
+            status, body = made.get("/die")
+            self.assertEqual(status, 500)
+            self.assertEqual(json.loads(body)["status"], 500)
+            self.assertEqual(made.get("/pid"), (200, worker))
+            self.assertIn("an invariant of `front` is broken", made.log())
+            self.assertEqual(made.stop(), 0)
+
+    def test_a_stack_overflow_in_a_handler_is_named_and_the_worker_replaced(self):
+        with deployment(PLUGINS, 'log: { format = "json"; };\n' + STORE + FRONT) as made:
+            made.start_ready()
+            worker = made.get("/pid")[1]
+            with self.assertRaises(ConnectionResetError):
+                made.get("/deep")
+            made.wait_for_log(f"worker 1 (pid {worker}) was ended by signal 11 (SIGSEGV)")
+            self.assertEqual(made.log().count(
+                "\nrt: stack overflow in fiber `GET /deep` of `front`\n"), 1)
+            self.assertNotEqual(made.get("/pid"), (200, worker))
+            self.assertEqual(made.get("/who"), (200, "hello"))
+            self.assertEqual(made.stop(), 0)
+
+    def test_a_worker_killed_under_load_costs_each_client_one_request_at_most(self):
+        clients, requests = 8, 60
+        with deployment(PLUGINS, STORE + FRONT) as made, \
+                concurrent.futures.ThreadPoolExecutor(clients) as pool:
+            made.start_ready()
+            first = int(made.get("/pid")[1])
+            answered = []
+            done = [pool.submit(self.ask_repeatedly, made, requests, answered)
+                    for _ in range(clients)]
+            wait_for(lambda: len(answered) > clients, "the first answers")
+            os.kill(first, signal.SIGKILL)
+            broken = [each.result() for each in done]
+            self.assertLessEqual(max(broken), 1)
+            self.assertEqual(answered, [(200, "hello")] * (clients * requests - sum(broken)))
+            made.wait_for_log(f"worker 1 (pid {first}) was ended by signal 9 (SIGKILL)")
+            self.assertNotEqual(int(made.get("/pid")[1]), first)
+            self.assertEqual(made.stop(), 0)
+
+    @staticmethod
+    def ask_repeatedly(made, count, answered):
+        """How many of the requests had no answer."""
+        broken = 0
+        for _ in range(count):
+            try:
+                answered.append(made.get("/who"))
+            except (ConnectionResetError, BrokenPipeError):
+                broken += 1
+        return broken
+
     def test_a_replacement_that_fails_to_start_is_tried_again(self):
         with deployment(PLUGINS, wrong("again", FRONT)) as made:
             made.start_ready()
@@ -395,9 +495,9 @@ class Dying(unittest.TestCase):
     def test_the_others_go_on(self):
         with deployment(PLUGINS, PRODUCTION + "workers = 2;\n" + STORE + FRONT) as made:
             made.start_ready()
-            with self.assertRaises(Exception):
+            with self.assertRaises(ConnectionResetError):
                 made.get("/crash")
-            made.wait_for_log("ended ")
+            made.wait_for_log("was ended by signal 11 (SIGSEGV)")
             for _ in range(20):
                 self.assertEqual(made.get("/who"), (200, "hello"))
             self.assertEqual(made.stop(), 0)
@@ -471,6 +571,105 @@ class Given(unittest.TestCase):
             self.assertEqual(made.stop(), 0)
             self.assertEqual(os.listdir(made.temporary), [])
 
+    def test_what_a_killed_rtd_left_goes_at_the_next_start_and_what_runs_stays(self):
+        with deployment(PLUGINS, STORE + FRONT) as left, \
+                deployment(PLUGINS, STORE + FRONT) as running, \
+                deployment(PLUGINS, STORE + FRONT) as made:
+            shared = {"TMPDIR": left.temporary}
+            left.start_ready(environment=shared)
+            [old] = os.listdir(left.temporary)
+            running.start_ready(environment=shared)
+            [kept] = set(os.listdir(left.temporary)) - {old}
+            left.process.kill()
+            left.wait()
+            self.assertEqual(set(os.listdir(left.temporary)), {old, kept})
+            made.start_ready(environment=shared)
+            [new] = set(os.listdir(left.temporary)) - {old, kept}
+            self.assertEqual(set(os.listdir(left.temporary)), {kept, new})
+            self.assertIn(f"`{left.temporary}/{old}`", made.log())
+            os.kill(int(running.get("/pid")[1]), signal.SIGKILL)
+            wait_for(lambda: running.trace().count("start front") == 2, "the replacement")
+            self.assertEqual((made.stop(), running.stop()), (0, 0))
+            self.assertEqual(os.listdir(left.temporary), [])
+
+    def test_what_only_looks_like_leftover_copies_is_left_alone(self):
+        with deployment(PLUGINS, STORE + FRONT) as made:
+            victim = made.path("victim")
+            os.mkdir(victim)
+            self.make_copy(victim, "front.so")
+
+            def folder(name, mode=0o700):
+                os.mkdir(os.path.join(made.temporary, name), mode)
+                return os.path.join(made.temporary, name)
+            for name in ("rtd-12-abcde", "rtd-12-abcdefg", "rtd--abcdef", "rtd-1x-abcdef",
+                         "rtd-12-abc.ef", "xrtd-12-abcdef", "rtd-12_abcdef"):
+                self.make_copy(folder(name), "front.so")
+            self.make_copy(folder("rtd-13-public", 0o755), "front.so")
+            self.make_copy(folder("rtd-14-foreig"), "notes.txt")
+            self.make_copy(folder("rtd-15-writab"), "front.so", 0o600)
+            os.symlink(os.path.join(victim, "front.so"),
+                       os.path.join(folder("rtd-16-linked"), "front.so"))
+            os.mkdir(os.path.join(folder("rtd-17-nested"), "front.so"))
+            os.symlink(victim, os.path.join(made.temporary, "rtd-18-shadow"))
+            self.make_copy(made.temporary, "rtd-19-afiles")
+            before = self.tree(made.temporary)
+            self.make_copy(folder("rtd-20-simple"), "front.so")
+            folder("rtd-21-vacant")
+            made.start_ready()
+            self.assertEqual(made.stop(), 0)
+            self.assertEqual(self.tree(made.temporary), before)
+            self.assertEqual(os.listdir(victim), ["front.so"])
+
+    @staticmethod
+    def make_copy(folder, name, mode=0o500):
+        path = os.path.join(folder, name)
+        with open(path, "xb"):
+            pass
+        os.chmod(path, mode)
+
+    @staticmethod
+    def tree(top):
+        return sorted((folder, sorted(folders), sorted(files))
+                      for folder, folders, files in os.walk(top))
+
+    def test_the_copies_go_to_the_runtime_directory_of_the_service_manager_first(self):
+        for given, place in (("first:second", "first"), ("second", "second"),
+                             ("none:second", "tmp"), ("", "tmp")):
+            with self.subTest(given=given), deployment(PLUGINS, STORE + FRONT) as made:
+                os.mkdir(made.path("first"))
+                os.mkdir(made.path("second"))
+                folders = ":".join(made.path(name) for name in given.split(":") if name)
+                made.start_ready(environment={"RUNTIME_DIRECTORY": folders})
+                used = [name for name in ("first", "second", "tmp") if os.listdir(made.path(name))]
+                self.assertEqual(used, [place])
+                self.assertEqual(made.stop(), 0)
+                self.assertEqual(os.listdir(made.path(place)), [])
+
+    def test_workers_may_open_as_many_descriptors_as_the_hard_limit_allows(self):
+        with deployment(PLUGINS, STORE + FRONT) as made:
+            made.start_ready("--set", "http.max_connections=200",
+                             preexec_fn=limit_descriptors(soft=64, hard=300))
+            self.assertEqual(made.get("/descriptors"), (200, "300"))
+            self.assertNotIn("WARN", made.log())
+            self.assertEqual(made.stop(), 0)
+
+    def test_a_hard_limit_below_what_workers_need_is_warned_of_once(self):
+        with deployment(PLUGINS, PRODUCTION + "workers = 2;\n" + STORE + FRONT) as made:
+            made.start_ready("--set", "http.max_connections=201",
+                             preexec_fn=limit_descriptors(soft=64, hard=300))
+            self.assertEqual(made.log().count(
+                "a worker may open 300 descriptors, but 201 connections (`http.max_connections`) "
+                "and 100 others need 301: raise the hard limit of open files"), 1)
+            self.assertEqual(made.get("/who"), (200, "hello"))
+            self.assertEqual(made.stop(), 0)
+
+    def test_a_worker_starts_with_few_descriptors(self):
+        with deployment(PLUGINS, STORE + FRONT) as made:
+            made.start_ready(preexec_fn=limit_descriptors(soft=80, hard=80))
+            self.assertEqual(made.get("/who"), (200, "hello"))
+            self.assertEqual(made.get("/descriptors"), (200, "80"))
+            self.assertEqual(made.stop(), 0)
+
     def test_json_logs_are_one_object_a_line(self):
         with deployment(PLUGINS, 'log: { format = "json"; };\n' + STORE + FRONT) as made:
             made.start_ready()
@@ -482,6 +681,61 @@ class Given(unittest.TestCase):
             self.assertEqual(failed[0]["module"], "front")
             self.assertEqual(failed[0]["fields"]["code"], "UNAVAILABLE")
             self.assertRegex(failed[0]["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+
+
+HOST = b"Host: localhost\r\n"
+HOSTILE = {
+    "a request line of noise": (b"\x16\x03\x01\x02\x00\x01\xfc\r\n\r\n", 400),
+    "a request line without a version": (b"GET /who\r\n" + HOST + b"\r\n", 400),
+    "another version": (b"GET /who HTTP/3.0\r\n" + HOST + b"\r\n", 505),
+    "lines that end in a bare line feed": (b"GET /who HTTP/1.1\nHost: localhost\n\n", 400),
+    "no Host": (b"GET /who HTTP/1.1\r\n\r\n", 400),
+    "two Hosts": (b"GET /who HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400),
+    "a space before the colon": (b"GET /who HTTP/1.1\r\nHost : localhost\r\n\r\n", 400),
+    "a folded line": (b"GET /who HTTP/1.1\r\n" + HOST + b"X: a\r\n b\r\n\r\n", 400),
+    "a NUL in a field": (b"GET /who HTTP/1.1\r\n" + HOST + b"X: a\0b\r\n\r\n", 400),
+    "a method that nobody knows": (b"BREW /who HTTP/1.1\r\n" + HOST + b"\r\n", 501),
+    "a path that climbs": (b"GET /../who HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "a path with an encoded NUL": (b"GET /variable/%00 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "a target without an end": (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+    "more fields than anyone needs":
+        (b"GET /who HTTP/1.1\r\n" + HOST + b"X: y\r\n" * 200 + b"\r\n", 431),
+    "two lengths": (b"GET /who HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\n"
+                    b"Content-Length: 2\r\n\r\nab", 400),
+    "a length below zero": (b"GET /who HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n", 400),
+    "a length beyond 64 bits": (b"GET /who HTTP/1.1\r\n" + HOST +
+                                b"Content-Length: 18446744073709551617\r\n\r\n", 400),
+    "a body beyond all limits": (b"GET /who HTTP/1.1\r\n" + HOST +
+                                 b"Content-Length: 9000000000000000\r\n\r\n", 413),
+    "a length beside chunks": (b"GET /who HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n"
+                               b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "a chunk without a size": (b"GET /who HTTP/1.1\r\n" + HOST +
+                               b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", 400),
+    "a coding that nobody knows": (b"GET /who HTTP/1.1\r\n" + HOST +
+                                   b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+}
+
+
+class Attacked(unittest.TestCase):
+    def test_malformed_requests_are_refused_one_by_one_and_the_worker_goes_on(self):
+        with deployment(PLUGINS, STORE + FRONT) as made:
+            made.start_ready()
+            worker = made.get("/pid")
+            for name, (request, status) in HOSTILE.items():
+                with self.subTest(name=name):
+                    answer = self.exchange(made.port, request)
+                    self.assertEqual(answer[:13], b"HTTP/1.1 %d " % status)
+                    self.assertEqual(answer.count(b"HTTP/1.1 "), 1)
+                    self.assertIn(b"\r\nconnection: close\r\n", answer.lower())
+                    self.assertEqual(made.get("/pid"), worker)
+            self.assertEqual(made.stop(), 0)
+
+    @staticmethod
+    def exchange(port, request):
+        """All that comes back until the server closes."""
+        with socket.create_connection(("127.0.0.1", port), 60) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 class CommandLine(unittest.TestCase):

@@ -591,14 +591,14 @@ static char reported[128];
 
 static void report(rt_ctx *ctx, const char *name, const rt_exit *exit)
 {
-    CU_ASSERT_STRING_EQUAL(rt_unit_name(ctx), name);
+    CU_ASSERT_STRING_EQUAL(rt_unit_of(ctx)->name, name);
     snprintf(reported, sizeof reported, "%s: %s", name, exit->error->message);
 }
 
 static int serve(rt_ctx *ctx, void *argument)
 {
     int result = rt_sleep(ctx, RT_S(1000));
-    CU_ASSERT_PTR_NULL(strstr(rt_unit_name(ctx), "#"));
+    CU_ASSERT_PTR_NULL(strstr(rt_unit_of(ctx)->name, "#"));
     tell(argument);
     return result;
 }

@@ -145,7 +145,7 @@ static int child_and_parent_agree(rt_ctx *ctx, void *argument)
 {
     (void)argument;
     char own[160], childs[160];
-    CU_ASSERT_PTR_NULL(rt_unit_correlation_if_any(ctx));
+    CU_ASSERT_PTR_NULL(rt_unit_of(ctx)->root->correlation);
     rt_join(ctx, rt_spawn(ctx, look_at_correlation, childs));
     look_at_correlation(ctx, own);
     CU_ASSERT_STRING_EQUAL(own, childs);

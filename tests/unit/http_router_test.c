@@ -176,23 +176,6 @@ static void malformed(void)
     rt_router_free(router);
 }
 
-static void collect(void *argument, uint32_t method, const char *pattern, const char *instance)
-{
-    rt_buffer_format(argument, "%u %s %s\n", method, pattern, instance);
-}
-
-static void listing(void)
-{
-    rt_router *router = rt_router_new();
-    rt_buffer text = {0};
-    add(router, RT_POST, "/b");
-    add(router, RT_GET, "/a/{x}");
-    rt_router_each(router, collect, &text);
-    CU_ASSERT_STRING_EQUAL(text.data, "3 /b one\n1 /a/{x} one\n");
-    rt_buffer_free(&text);
-    rt_router_free(router);
-}
-
 RT_TEST_MAIN("http_router", {"literal patterns match their path alone", literal_routes},
              {"five hundred literals are told apart", many_literals},
              {"parameters are decoded segments that are not empty", parameters},
@@ -200,5 +183,4 @@ RT_TEST_MAIN("http_router", {"literal patterns match their path alone", literal_
               literal_first},
              {"HEAD falls back to GET and other methods are listed", methods},
              {"the same method and pattern twice names who has it", conflicts},
-             {"malformed patterns are refused", malformed},
-             {"routes are listed in the order added", listing})
+             {"malformed patterns are refused", malformed})

@@ -60,8 +60,10 @@ typedef struct rt_route_options {
 } rt_route_options;
 
 /* In RT_REGISTER: rt_route(registry, RT_GET, "/orders/{id}", get_order, .timeout = RT_S(2)).
- * A pattern is literal segments and `{name}` segments; literal wins over `{name}`. The same method
- * and pattern twice is -RT_EALREADY_EXISTS. */
+ * A pattern is literal segments and `{name}` segments; literal wins over `{name}`. It is copied;
+ * the handler runs as the instance that registered it. -RT_EALREADY_EXISTS: the same method and
+ * pattern twice; -RT_EFAILED_PRECONDITION: no RT_SERVES(routes), or outside of RT_REGISTER;
+ * -RT_EINVALID_ARGUMENT: a malformed pattern. Each ends the start with the reason in the log. */
 #define rt_route(registry_, method_, pattern_, handler_, ...)    \
     rt_host_table->route(registry_, method_, pattern_, handler_, \
                          &(rt_route_options){.size = sizeof(rt_route_options), __VA_ARGS__})

@@ -5,7 +5,8 @@
  * `text` is always a C string. Writing escapes what must be; a misuse (a value where a key belongs)
  * is reported once, when the text is asked for.
  *
- * Ownership: values and writers live until the unit of work ends. Nothing here waits.
+ * Ownership: values and writers live until the unit of work of `ctx` ends, which is not NULL.
+ * Nothing here waits.
  *
  *     const rt_json_value *order;
  *     RT_TRY(rt_json_parse(ctx, request->body, &order));

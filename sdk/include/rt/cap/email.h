@@ -4,13 +4,15 @@
  * the memory of the context. Text is UTF-8. Waiting: send and send_batch wait.
  *
  * Addresses are `user@example.org` or `Name <user@example.org>`. Control characters in any address,
- * subject, header name or header value are refused (header injection).
+ * subject, header name or header value are refused (header injection). A mail has at most 500
+ * recipients. `from` NULL takes the provider's setting of that name, where it has one.
  *
  * Errors, both as the returned code and in the result (status REJECTED, error_code, error_message):
  *   -RT_EINVALID_ARGUMENT    the message is wrong: no recipient, no body, a bad address or header
  *   -RT_EFAILED_PRECONDITION the server refused it for good (5xx of RFC 5321); not retryable
  *   -RT_EUNAVAILABLE         the server refused it for now (4xx) or cannot be reached; retryable
  *   -RT_EUNAUTHENTICATED     the server refused our credentials
+ *   -RT_ERESOURCE_EXHAUSTED  no memory
  *   -RT_EDEADLINE, -RT_ECANCELED
  *
  *     rt_email_result sent = {.size = sizeof sent};
@@ -71,8 +73,9 @@ typedef struct rt_email_result {
 } rt_email_result;
 
 /* send: `result` may be NULL.
- * send_batch: one result a message, in the same order, each with its size set; 0 even if messages
- * were rejected. */
+ * send_batch: `results` has one for each message, in the same order, all of the size that the first
+ * says, as the messages are; 0 even if messages were rejected; -RT_EINVALID_ARGUMENT without
+ * results. */
 #define RT_EMAIL_METHODS(M)                                                            \
     M(email, send, RT_WAITS, (const rt_email *, message), (rt_email_result *, result)) \
     M(email, send_batch, RT_WAITS, (const rt_email *, messages), (uint32_t, count),    \
