@@ -76,6 +76,7 @@ void rt_generation_free(rt_generation *generation)
 
 static void put_off(rt_worker *worker, uint64_t now)
 {
+    worker->replaces = true;
     uint64_t delay = now - worker->started < LONG_LIFE ? worker->delay : 0;
     uint64_t longer = delay ? delay * 2 : SECOND;
     worker->delay = longer < LONGEST_DELAY ? longer : LONGEST_DELAY;
@@ -164,6 +165,9 @@ static void take_ready(rt_worker *worker)
         return;
     worker->state = RT_WORKER_READY;
     worker->due = 0;
+    if (worker->replaces)
+        rt_log_host(RT_LOG_INFO, "worker %u (pid %d) serves again", worker->number,
+                    (int)worker->pid);
 }
 
 static void take_message(rt_generation *generation, rt_worker *worker, const rt_message *message)

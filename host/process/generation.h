@@ -33,6 +33,7 @@ typedef struct rt_worker {
     char *module;  /* whose phase it is */
     char *problem; /* what it told last: why it ends */
     bool killed;   /* by us: it did not keep the time */
+    bool replaces; /* one that died */
 } rt_worker;
 
 typedef struct rt_generation {

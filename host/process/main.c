@@ -48,7 +48,7 @@ static int print_help(const rt_arguments *arguments)
     puts("\nWithout --config: ../" RT_CONFIG_DIR "/runtime.conf from the folder of the program.\n"
          "SIGTERM or SIGINT stops it when running requests have ended, a second one at once.\n"
          "Exit status: 0 stopped, 64 usage, 69 a module or address is unavailable, 70 stopped by\n"
-         "force, 71 system error, 74 the log cannot be written, 78 not fit to run.");
+         "force, 71 system error, 74 the log cannot be opened, 78 not fit to run.");
     return 0;
 }
 
@@ -62,7 +62,9 @@ static int start(rt_arguments *arguments, rt_arena *arena)
         return EX_USAGE;
     const rt_composition *composition = rt_compose(arena, &arguments->request);
     bool fit = composition->plan && !composition->diagnostics.errors;
-    if (composition->diagnostics.count)
+    bool in_log = fit && strcmp(composition->plan->host.log.format, "json") == 0;
+    if (composition->diagnostics.count &&
+        !in_log) /* the supervisor puts it into a log of records */
         rt_report_print(stderr, composition, false);
     return fit ? rt_supervise(composition) : EX_CONFIG;
 }

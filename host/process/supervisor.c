@@ -100,6 +100,21 @@ static int open_log(const rt_plan *plan)
     return error ? EX_IOERR : 0;
 }
 
+/* What the report would have said, in a log that programs read. */
+static void log_findings(const rt_composition *composition)
+{
+    static const uint32_t levels[] = {
+        [RT_INFO] = RT_LOG_INFO, [RT_WARNING] = RT_LOG_WARN, [RT_ERROR] = RT_LOG_ERROR};
+    if (strcmp(composition->plan->host.log.format, "json") != 0)
+        return;
+    for (size_t i = 0; i < composition->diagnostics.count; i++) {
+        const rt_diagnostic *item = composition->diagnostics.items[i];
+        const char *file = item->place.file ? item->place.file : "";
+        rt_log_host(levels[item->severity], "%s%s%s [%s]", file, *file ? ": " : "", item->message,
+                    rt_diagnostic_table[item->id].number);
+    }
+}
+
 static void describe_offers(rt_buffer *text, const rt_plan_instance *instance)
 {
     for (size_t i = 0; i < instance->provides_count; i++)
@@ -342,8 +357,10 @@ static int prepare(struct supervisor *supervisor)
     rt_plan *plan = supervisor->plan;
     int code;
     limit_cores(plan);
-    if ((code = open_log(plan)) || (code = open_sockets(supervisor)) ||
-        (code = take_snapshot(supervisor)))
+    if ((code = open_log(plan)))
+        return code;
+    log_findings(supervisor->composition);
+    if ((code = open_sockets(supervisor)) || (code = take_snapshot(supervisor)))
         return code;
     raise_descriptor_limit(plan);
     warn_of_origin(supervisor);

@@ -13,7 +13,7 @@ static void begin(http_stream *stream)
 {
     stream_free(stream);
     memset(stream, 0, sizeof *stream);
-    stream->max_header = 1024;
+    stream->max_header = 2048; /* also a hundred and one fields stay below it */
     stream->max_body = 256;
     rt_buffer_text(&stream->transcript, "");
 }

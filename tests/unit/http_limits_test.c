@@ -193,7 +193,7 @@ static void slow_reader(void)
     serve((rt_http_options){0}, slow_reader_client);
 }
 
-/* Draining waits for the answer to be read, so what is missing at its end was given up. */
+/* Draining waits for answers to be read; it ends while this one still is not. */
 static void no_reader_client(void)
 {
     int fd = dial(), small = 4096;
@@ -202,10 +202,6 @@ static void no_reader_client(void)
     command(DRAIN);
     retired = true;
     CU_ASSERT_TRUE(comes_true(&drained));
-    size_t length = 0;
-    for (ssize_t got; (got = recv(fd, reply, sizeof reply, 0)) > 0;)
-        length += (size_t)got;
-    CU_ASSERT_TRUE(length > 0 && length < BIG);
     close(fd);
 }
 

@@ -21,7 +21,7 @@ typedef struct http_stream {
 
 static inline void stream_refuse(http_stream *stream, int status)
 {
-    rt_buffer_format(&stream->transcript, "!%d\n", status);
+    rt_buffer_format(&stream->transcript, "!%d %u\n", status, stream->head.method);
     stream->refused = true;
 }
 

@@ -42,9 +42,9 @@ typedef struct rt_header {
 typedef struct rt_request {
     uint32_t size;
     uint32_t method; /* rt_http_method */
-    rt_str path;     /* decoded, without query */
-    rt_str query;    /* raw, without `?` */
-    rt_str body;
+    rt_str path;     /* decoded, without query; what rt_param warns of holds for it too */
+    rt_str query;    /* raw, without `?`: a `%` may encode nothing; rt_query decodes */
+    rt_str body;     /* any bytes */
     const rt_header *headers;
     uint64_t header_count;
 } rt_request;
@@ -74,13 +74,17 @@ static inline rt_str rt_request_header(const rt_request *request, const char *na
     return rt_host_table->request_header(request, name);
 }
 
-/* The decoded segment that `{name}` of the pattern matched, or {NULL, 0}. */
+/* The segment that `{name}` of the pattern matched, or {NULL, 0}. Percent-decoded, never empty, and
+ * neither `.` nor `..`; yet it may hold `/`, `../`, line ends, invalid UTF-8: any byte but NUL, for
+ * `..%2Fsecret` is one segment. Never make a file name, a command or a query of it unchecked. */
 static inline rt_str rt_param(const rt_request *request, const char *name)
 {
     return rt_host_table->request_param(request, name);
 }
 
-/* The decoded value of a query parameter: 0, -RT_ENOT_FOUND, or -RT_EINVALID_ARGUMENT. */
+/* The decoded value of the first query parameter of that name (`+` is a space): 0, -RT_ENOT_FOUND,
+ * or -RT_EINVALID_ARGUMENT where a `%` encodes no character or NUL. It may be empty, be `..`, and
+ * hold any byte but NUL: what rt_param warns of holds for it too. */
 static inline int rt_query(rt_ctx *ctx, const rt_request *request, const char *name, rt_str *value)
 {
     return rt_host_table->request_query(ctx, request, name, value);
