@@ -21,20 +21,23 @@ static double milliseconds_since(uint64_t started)
 }
 
 /* The error of the context is the call's only if its code is; else it is an older one. */
-static const char *message_of(const rt_ctx *ctx, int result)
+static const rt_error *error_of(const rt_ctx *ctx, int result)
 {
     const rt_error *error = rt_host_last_error(ctx);
-    return error && error->code == -result && error->message ? error->message : "";
+    return error && error->code == -result ? error : NULL;
 }
 
 static void log_failure(rt_ctx *ctx, const rt_effect_frame *frame, int result)
 {
+    const rt_error *error = error_of(ctx, result);
     const rt_field fields[] = {{"code", rt_code_name(result), 0},
-                               {"message", message_of(ctx, result), 0}};
+                               {"message", error && error->message ? error->message : "", 0},
+                               {"detail", error ? error->detail : NULL, 0}};
+    size_t count = sizeof fields / sizeof fields[0] - !(error && error->detail);
     char text[160]; /* not in the arena: a service may fail for years */
     snprintf(text, sizeof text, "%s failed after %.1f ms", frame->method->name,
              milliseconds_since(frame->started));
-    rt_host_log_fields(ctx, RT_LOG_ERROR, fields, sizeof fields / sizeof fields[0], text);
+    rt_host_log_fields(ctx, RT_LOG_ERROR, fields, count, text);
 }
 
 int rt_host_effect_again(rt_ctx *ctx, rt_effect_frame *frame, int *result)

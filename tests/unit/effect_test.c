@@ -35,13 +35,18 @@ void rt_host_log_fields(rt_ctx *ctx, uint32_t level, const rt_field *fields, uin
     }
 }
 
+static const char *detail_of_provider;
 static int result_of_provider, calls, prepared, result_of_prepare;
 
 static int call_provider(rt_ctx *ctx)
 {
     calls++;
     RT_TRY(rt_sleep(ctx, RT_MS(2)));
-    return result_of_provider < 0 ? rt_fail(ctx, -result_of_provider, "the server said no") : 0;
+    return result_of_provider == 0 ? 0
+                                   : rt_fail_with(ctx, &(rt_error){.size = sizeof(rt_error),
+                                                                   .code = -result_of_provider,
+                                                                   .message = "the server said no",
+                                                                   .detail = detail_of_provider});
 }
 
 static int prepare(rt_ctx *ctx, void *argument)
@@ -98,7 +103,14 @@ static void a_failure_is_logged_at_error_with_code_and_message(void)
     CU_ASSERT_EQUAL(calls, 1);
     CU_ASSERT_EQUAL(logged_level, RT_LOG_ERROR);
     CU_ASSERT_EQUAL(strncmp(logged, "email.send failed after ", 24), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(logged, " ms code=UNAVAILABLE message=the server said no"));
+    const char *fields = strstr(logged, " ms ");
+    CU_ASSERT_PTR_NOT_NULL(fields);
+    CU_ASSERT_STRING_EQUAL(fields ? fields : "", " ms code=UNAVAILABLE message=the server said no");
+
+    detail_of_provider = "4.7.0 try later";
+    CU_ASSERT_EQUAL(call_effect(&effects), -RT_EUNAVAILABLE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(logged, "message=the server said no detail=4.7.0 try later"));
+    detail_of_provider = NULL;
 }
 
 static void nothing_is_logged_that_is_off(void)
