@@ -48,15 +48,15 @@ static void judge_root(rt_composer *composer)
         rt_set_severity(composer->diagnostics, diagnostic, RT_ERROR);
 }
 
-static void judge_writable(rt_composer *composer, const char *path, bool folder)
+/* In a sticky folder nobody replaces what is another's. */
+static void judge_writable(rt_composer *composer, const char *what, const char *path)
 {
     struct stat status;
     if (stat(path, &status) < 0 || !(status.st_mode & S_IWOTH) ||
-        (folder && status.st_mode & S_ISVTX))
+        (S_ISDIR(status.st_mode) && status.st_mode & S_ISVTX) || S_ISCHR(status.st_mode))
         return;
-    rt_diagnostic *diagnostic =
-        RT_DIAGNOSE(composer->diagnostics, WRITABLE_PLUGIN, &(rt_place){.file = path},
-                    folder ? "folder" : "file", path);
+    rt_diagnostic *diagnostic = RT_DIAGNOSE(composer->diagnostics, WRITABLE_BY_OTHERS,
+                                            &(rt_place){.file = path}, what, path);
     rt_help(diagnostic, "chmod o-w %s", path);
     if (composer->strict)
         rt_set_severity(composer->diagnostics, diagnostic, RT_ERROR);
@@ -80,18 +80,51 @@ static const char *folder_behind(rt_composer *composer, const char *file)
 
 /* Files outside the plan too: what somebody writes into them decides whether they are in it at the
  * next start. The same goes for a folder that holds none yet, and for one that a link leads to. */
-static void judge_files(rt_composer *composer)
+static void judge_plugin_files(rt_composer *composer)
 {
     for (size_t i = 0; i < composer->folder_count; i++)
-        judge_writable(composer, composer->folders[i], true);
+        judge_writable(composer, "plugin folder", composer->folders[i]);
     const char *last = "";
     for (size_t i = 0; i < composer->result->manifest_count; i++) {
         const char *file = composer->result->manifests[i]->file;
         const char *folder = folder_behind(composer, file);
         if (folder && strcmp(folder, last) != 0)
-            judge_writable(composer, last = folder, true);
-        judge_writable(composer, file, false);
+            judge_writable(composer, "plugin folder", last = folder);
+        judge_writable(composer, "plugin file", file);
     }
+}
+
+struct files {
+    const char **names;
+    size_t count;
+};
+
+static void add_file(rt_composer *composer, struct files *files, const char *name)
+{
+    for (size_t i = 0; i < files->count; i++)
+        if (strcmp(files->names[i], name) == 0)
+            return;
+    rt_push(composer->arena, files->names, files->count) = name;
+}
+
+/* The files whose settings are in force: an included one is known by the places of its settings. */
+static void add_files_below(rt_composer *composer, struct files *files, const rt_node *group)
+{
+    for (const rt_node *node = group->first; node; node = node->next) {
+        if (node->name_place.file && node->name_place.line)
+            add_file(composer, files, node->name_place.file);
+        add_files_below(composer, files, node);
+    }
+}
+
+static void judge_config_files(rt_composer *composer)
+{
+    struct files files = {0};
+    for (size_t i = 0; i < composer->request->config_count; i++)
+        add_file(composer, &files, composer->request->config_files[i]);
+    add_files_below(composer, &files, composer->tree);
+    for (size_t i = 0; i < files.count; i++)
+        judge_writable(composer, "configuration file", files.names[i]);
 }
 
 /* --- manifests ------------------------------------------------------------------------------- */
@@ -156,7 +189,8 @@ void rt_policy_judge(rt_composer *composer)
     rt_events_judge(composer);
     judge_listening(composer);
     judge_root(composer);
-    judge_files(composer);
+    judge_config_files(composer);
+    judge_plugin_files(composer);
     judge_options(composer);
     report_unused(composer);
 }
