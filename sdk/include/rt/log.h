@@ -2,8 +2,8 @@
  *
  * One call is one line on the process's log with time, level, module, correlation id, message and
  * fields, pretty or JSON as `log.format` says. Texts are copied. Nothing here waits.
- * `ctx` may be NULL, as in threads of a module's own: such a line is the host's, without correlation
- * id.
+ * `ctx` may be NULL, as in threads of a module's own: such a line is the host's and has no
+ * correlation id.
  *
  *     rt_log(ctx, RT_LOG_INFO, "order %s accepted", id);
  *     rt_log_with(ctx, RT_LOG_WARN, "payment is late", {"order", id}, {"attempt", NULL, 3});
