@@ -52,3 +52,23 @@ void rt_suggest(rt_suggestion *suggestion, const char *candidate)
     suggestion->distance = distance;
     suggestion->nearest = candidate;
 }
+
+static const char question[] = "did you mean `%s`?";
+
+void rt_suggest_label(const rt_suggestion *suggestion, rt_diagnostic *diagnostic)
+{
+    if (suggestion->nearest)
+        rt_label(diagnostic, question, suggestion->nearest);
+}
+
+void rt_suggest_help(const rt_suggestion *suggestion, rt_diagnostic *diagnostic)
+{
+    if (suggestion->nearest)
+        rt_help(diagnostic, question, suggestion->nearest);
+}
+
+void rt_suggest_print(const rt_suggestion *suggestion, FILE *out)
+{
+    if (suggestion->nearest)
+        fprintf(out, ", did you mean `%s`?", suggestion->nearest);
+}

@@ -65,8 +65,7 @@ static bool complain_unknown(const struct parse *parse, const char *name)
     for (size_t i = 0; (option = option_at(parse, i)); i++)
         rt_suggest(&suggestion, option->name);
     fprintf(stderr, "%s: unknown option `%s`", parse->arguments->program, name);
-    if (suggestion.nearest)
-        fprintf(stderr, ", did you mean `%s`?", suggestion.nearest);
+    rt_suggest_print(&suggestion, stderr);
     fputc('\n', stderr);
     return false;
 }

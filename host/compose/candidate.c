@@ -55,8 +55,7 @@ static void suggest_module(rt_composer *composer, rt_diagnostic *diagnostic, con
         rt_suggest(&suggestion, composer->result->manifests[i]->name);
     for (size_t i = 0; i < rt_host_option_count; i++)
         rt_suggest(&suggestion, rt_host_options[i].name);
-    if (suggestion.nearest)
-        rt_label(diagnostic, "did you mean `%s`?", suggestion.nearest);
+    rt_suggest_label(&suggestion, diagnostic);
     rt_help(diagnostic, "`rtctl modules` lists the modules that were found");
 }
 

@@ -47,8 +47,7 @@ static void find_environment(rt_composer *composer)
     if (word) {
         rt_diagnostic *diagnostic =
             RT_DIAGNOSE(composer->diagnostics, UNKNOWN_ENVIRONMENT, &place, word);
-        if (suggestion.nearest)
-            rt_label(diagnostic, "did you mean `%s`?", suggestion.nearest);
+        rt_suggest_label(&suggestion, diagnostic);
         rt_help(diagnostic, "it is one of development, test, staging, production");
         composer->environment = RT_PRODUCTION; /* the strictest reading of what cannot be read */
     }

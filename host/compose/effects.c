@@ -34,8 +34,7 @@ static const rt_provides *find_capability(const rt_composer *composer, const cha
 
 static void unknown(rt_diagnostic *diagnostic, const rt_suggestion *suggestion)
 {
-    if (suggestion->nearest)
-        rt_label(diagnostic, "did you mean `%s`?", suggestion->nearest);
+    rt_suggest_label(suggestion, diagnostic);
 }
 
 static size_t method_index(const rt_provides *capability, const char *name,

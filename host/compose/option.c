@@ -189,8 +189,7 @@ static bool bad_word(const conversion *c, const char *text)
     rt_diagnostic *diagnostic =
         RT_DIAGNOSE(c->composer->diagnostics, BAD_WORD, &c->node->value_place, c->path, list,
                     c->hidden ? "<redacted>" : text);
-    if (suggestion.nearest)
-        rt_label(diagnostic, "did you mean `%s`?", suggestion.nearest);
+    rt_suggest_label(&suggestion, diagnostic);
     return false;
 }
 

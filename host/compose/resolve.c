@@ -116,8 +116,7 @@ static void unknown_name(struct request *request, const rt_node *node, const cha
     rt_suggest_begin(&suggestion, name);
     for (size_t i = 0; i < request->offer_count; i++)
         rt_suggest(&suggestion, request->offers[i].candidate->name);
-    if (suggestion.nearest)
-        rt_label(diagnostic, "did you mean `%s`?", suggestion.nearest);
+    rt_suggest_label(&suggestion, diagnostic);
 }
 
 static bool is_bound(const rt_plan_binding *binding, const rt_candidate *provider)
@@ -376,8 +375,7 @@ static void load_root(struct resolver *resolver, const rt_node *name)
         rt_suggest_begin(&suggestion, name->value.text);
         for (size_t i = 0; i < composer->candidate_count; i++)
             rt_suggest(&suggestion, composer->candidates[i]->name);
-        if (suggestion.nearest)
-            rt_label(diagnostic, "did you mean `%s`?", suggestion.nearest);
+        rt_suggest_label(&suggestion, diagnostic);
     }
 }
 
@@ -434,8 +432,7 @@ static void judge_bind_names(rt_composer *composer)
             continue;
         rt_diagnostic *diagnostic =
             RT_DIAGNOSE(composer->diagnostics, UNKNOWN_CAPABILITY, &node->name_place, node->name);
-        if (suggestion.nearest)
-            rt_label(diagnostic, "did you mean `%s`?", suggestion.nearest);
+        rt_suggest_label(&suggestion, diagnostic);
     }
 }
 
@@ -452,8 +449,7 @@ static void judge_use_name(rt_composer *composer, const rt_candidate *candidate,
     }
     rt_diagnostic *diagnostic = RT_DIAGNOSE(composer->diagnostics, USE_NOT_REQUIRED,
                                             &node->name_place, candidate->name, node->name);
-    if (suggestion.nearest)
-        rt_label(diagnostic, "did you mean `%s`?", suggestion.nearest);
+    rt_suggest_label(&suggestion, diagnostic);
 }
 
 static void judge_use_names(rt_composer *composer)

@@ -226,8 +226,7 @@ static const note_kind *find_kind(rt_plugin *plugin, const char *name)
         rt_suggest(&suggestion, kinds[i].name);
     rt_diagnostic *diagnostic = RT_DIAGNOSE(plugin->diagnostics, UNKNOWN_NOTE, &plugin->place,
                                             plugin->place.file, rt_shown(plugin->arena, name));
-    if (suggestion.nearest)
-        rt_help(diagnostic, "did you mean `%s`?", suggestion.nearest);
+    rt_suggest_help(&suggestion, diagnostic);
     return NULL;
 }
 
@@ -239,8 +238,7 @@ static void unknown_key(rt_plugin *plugin, const note_kind *kind, const char *ke
         rt_suggest(&suggestion, rule->key);
     rt_diagnostic *diagnostic = RT_DIAGNOSE(plugin->diagnostics, UNKNOWN_NOTE_KEY, &plugin->place,
                                             rt_shown(plugin->arena, key), rt_subject(plugin));
-    if (suggestion.nearest)
-        rt_help(diagnostic, "did you mean `%s`?", suggestion.nearest);
+    rt_suggest_help(&suggestion, diagnostic);
 }
 
 static void read_pair(rt_plugin *plugin, const note_kind *kind, const rt_pair *pair, void *item,

@@ -162,8 +162,7 @@ static void unknown_word(rt_plugin *plugin, const rt_key_rule *rule, const rt_wo
     rt_diagnostic *diagnostic =
         RT_DIAGNOSE(plugin->diagnostics, UNKNOWN_NOTE_WORD, &plugin->place,
                     rt_shown(plugin->arena, text), rule->key, rt_subject(plugin));
-    if (suggestion.nearest)
-        rt_help(diagnostic, "did you mean `%s`?", suggestion.nearest);
+    rt_suggest_help(&suggestion, diagnostic);
 }
 
 static const rt_word *find_word(rt_plugin *plugin, const rt_key_rule *rule, const rt_word *words,

@@ -51,8 +51,7 @@ static int unknown_id(rt_arena *arena, const char *id)
     for (size_t i = 0; i < RT_DIAGNOSTIC_COUNT; i++)
         rt_suggest(&suggestion, rt_diagnostic_table[i].name);
     fprintf(stderr, "rtctl explain: no diagnostic has the id `%s`", id);
-    if (suggestion.nearest)
-        fprintf(stderr, ", did you mean `%s`?", suggestion.nearest);
+    rt_suggest_print(&suggestion, stderr);
     fputs("\n`rtctl explain` lists them\n", stderr);
     return EXIT_COULD_NOT_RUN;
 }

@@ -150,8 +150,7 @@ static int inspect_module(rt_arguments *arguments, rt_arena *arena, const char *
     rt_subcommand_has_plan(composition); /* what was wrong may have hidden the module */
     fprintf(stderr, "rtctl inspect: `%s` is neither a file nor a module in the plugin folders",
             name);
-    if (suggestion.nearest)
-        fprintf(stderr, ", did you mean `%s`?", suggestion.nearest);
+    rt_suggest_print(&suggestion, stderr);
     fputc('\n', stderr);
     return EXIT_COULD_NOT_RUN;
 }

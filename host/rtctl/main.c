@@ -42,8 +42,7 @@ static int unknown_subcommand(const char *name)
     for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
         rt_suggest(&suggestion, subcommands[i].name);
     fprintf(stderr, "rtctl: unknown subcommand `%s`", name);
-    if (suggestion.nearest)
-        fprintf(stderr, ", did you mean `%s`?", suggestion.nearest);
+    rt_suggest_print(&suggestion, stderr);
     fputs("\n`rtctl --help` lists them\n", stderr);
     return EXIT_COULD_NOT_RUN;
 }
