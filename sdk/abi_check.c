@@ -150,7 +150,10 @@ AT(rt_host, json_new, 440);
 AT(rt_host, json_event, 448);
 AT(rt_host, json_text, 456);
 AT(rt_host, json_parse, 464);
-SIZE(rt_host, 472);
+AT(rt_host, body_read, 472);
+AT(rt_host, respond_begin, 480);
+AT(rt_host, respond_write, 488);
+SIZE(rt_host, 496);
 
 AT(rt_lifecycle, size, 0);
 AT(rt_lifecycle, reserved, 4);
@@ -207,7 +210,9 @@ AT(rt_route_options, size, 0);
 AT(rt_route_options, reserved, 4);
 AT(rt_route_options, max_body, 8);
 AT(rt_route_options, timeout, 16);
-SIZE(rt_route_options, 24);
+AT(rt_route_options, streams, 24);
+AT(rt_route_options, reserved_too, 28);
+SIZE(rt_route_options, 32);
 
 AT(rt_json_value, size, 0);
 AT(rt_json_value, type, 4);

@@ -62,6 +62,16 @@ uint32_t rt_unit_count(void);
  * end; called in a fiber. */
 int rt_units_stop(rt_ctx *ctx, rt_instance *instance);
 
+/* Where one fiber waits for something that the loop's own code (a connection, a stream) will tell;
+ * zeroed is empty. */
+typedef struct rt_parking {
+    struct rt_waiter *waiter;
+} rt_parking;
+/* Waits for rt_unpark: what was given to it, or -RT_ECANCELED, -RT_EDEADLINE. */
+int rt_park(rt_ctx *ctx, rt_parking *parking);
+/* Ends the wait, if there is one. */
+void rt_unpark(rt_parking *parking, int result);
+
 /* The functions behind the SDK's table, in table order (host_table.c of process/). */
 void *rt_host_alloc(rt_ctx *ctx, uint64_t size);
 char *rt_host_format(rt_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -120,6 +120,38 @@ void rt_wake_all(rt_list *queue, int result)
         continue;
 }
 
+/* --- parking --------------------------------------------------------------------------------- */
+
+struct parked {
+    rt_waiter waiter;
+    rt_parking *parking;
+};
+
+static void leave_parking(rt_waiter *waiter, int reason)
+{
+    RT_ENTRY(waiter, struct parked, waiter)->parking->waiter = NULL;
+    rt_wake(waiter, reason);
+}
+
+int rt_park(rt_ctx *ctx, rt_parking *parking)
+{
+    rt_unit *unit = rt_unit_of(ctx);
+    struct parked parked = {.waiter.interrupt = leave_parking, .parking = parking};
+    RT_TRY(rt_wait_check(unit));
+    if (parking->waiter)
+        return rt_host_fail(ctx, RT_EFAILED_PRECONDITION, "another fiber waits for this already");
+    parking->waiter = &parked.waiter;
+    return rt_wait(unit, &parked.waiter, 0, 0);
+}
+
+void rt_unpark(rt_parking *parking, int result)
+{
+    rt_waiter *waiter = parking->waiter;
+    parking->waiter = NULL;
+    if (waiter)
+        rt_wake(waiter, result);
+}
+
 /* --- deadline -------------------------------------------------------------------------------- */
 
 uint64_t rt_host_deadline(const rt_ctx *ctx)

@@ -4,14 +4,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define LINGER_BYTES (1u << 20)
 
 static void on_event(uv_poll_t *poll, int status, int events);
-static void settle(rt_connection *connection);
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -46,22 +44,15 @@ static void on_closed(uv_handle_t *handle)
     rt_server_connection_gone(server);
 }
 
-static void free_buffers(rt_connection *connection)
-{
-    rt_buffer_free(&connection->ahead);
-    rt_buffer_free(&connection->body);
-    rt_buffer_recycle(connection->server, &connection->out);
-    rt_response_discard(&connection->response);
-}
-
 /* The handle is closed last, so that memory goes only from the loop: never under a caller. Its
  * descriptor outlives it, for closing a poll handle takes the number out of the loop's epoll set,
  * and by then it could be another connection's. */
 static void release(rt_connection *connection)
 {
-    free_buffers(connection);
+    rt_buffer_recycle(connection->server, &connection->out);
+    connection->protocol->release(connection);
     uv_close((uv_handle_t *)&connection->poll, on_closed);
-    close(connection->fd);
+    rt_transport_close(&connection->transport);
 }
 
 void rt_connection_close(rt_connection *connection)
@@ -71,17 +62,26 @@ void rt_connection_close(rt_connection *connection)
     connection->closed = true;
     rt_timeout_set(connection, RT_TIMEOUT_NONE);
     uv_poll_stop(&connection->poll);
-    if (!connection->busy)
+    if (connection->active)
+        connection->protocol->closed(connection);
+    else
         release(connection);
-    else if (connection->ctx)
-        rt_unit_cancel(connection->ctx);
 }
 
-void rt_connection_accept(rt_http_server *server, int fd)
+bool rt_connection_left(rt_connection *connection)
 {
+    if (connection->closed && !connection->active)
+        release(connection);
+    return !connection->closed;
+}
+
+void rt_connection_accept(const rt_listener *listener, int fd)
+{
+    rt_http_server *server = listener->server;
     rt_connection *connection = rt_xcalloc(1, sizeof *connection);
     connection->server = server;
-    connection->fd = fd;
+    connection->protocol = &rt_http1_protocol;
+    connection->transport.fd = fd;
     connection->fresh = true;
     if (uv_poll_init(server->loop, &connection->poll, fd) < 0) {
         close(fd);
@@ -91,25 +91,24 @@ void rt_connection_accept(rt_http_server *server, int fd)
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* unix sockets have none */
     add_to_server(connection);
-    settle(connection);
+    rt_connection_settle(connection);
 }
 
 bool rt_connection_is_idle(const rt_connection *connection)
 {
-    return !connection->busy && !connection->reading_body && !connection->ahead.length &&
-           !connection->out.length && !connection->lingering;
+    return !connection->active && !connection->out.length && !connection->lingering &&
+           connection->protocol->is_idle(connection);
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static void flush(rt_connection *connection)
+void rt_connection_flush(rt_connection *connection)
 {
     while (connection->sent < connection->out.length) {
-        ssize_t sent = send(connection->fd, connection->out.data + connection->sent,
-                            connection->out.length - connection->sent, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        ssize_t sent =
+            rt_transport_write(&connection->transport, connection->out.data + connection->sent,
+                               connection->out.length - connection->sent);
+        if (sent == -EAGAIN)
             return;
         if (sent < 0) {
             rt_connection_close(connection);
@@ -126,246 +125,34 @@ static void flush(rt_connection *connection)
 static void begin_linger(rt_connection *connection)
 {
     connection->lingering = true;
-    connection->reading_body = false;
-    rt_buffer_free(&connection->ahead);
-    shutdown(connection->fd, SHUT_WR);
-}
-
-/* --- taking requests ------------------------------------------------------------------------- */
-
-static uint64_t body_limit(const rt_http_server *server, const rt_route *route)
-{
-    return route && route->max_body ? route->max_body : server->options.max_body;
-}
-
-/* The head of `ahead`, as far as it is there, becomes the server's parsed head. */
-static void recall_head(const rt_connection *connection)
-{
-    rt_http_server *server = connection->server;
-    rt_http_scan scan = {0};
-    rt_http_parse_head(&server->head, &scan, connection->ahead.data, connection->ahead.length,
-                       server->options.max_header);
-}
-
-static void dispatch(rt_connection *connection)
-{
-    connection->reading_body = false;
-    connection->scan = (rt_http_scan){0};
-    rt_timeout_set(connection, RT_TIMEOUT_NONE);
-    rt_exchange_start(connection);
-}
-
-static void refuse_body(rt_connection *connection, int status)
-{
-    if (connection->reading_body)
-        recall_head(connection);
-    rt_exchange_refuse(connection, (uint32_t)status,
-                       status == 413 ? "the body is too large" : "the body is malformed");
-}
-
-/* Moves content to `body`. False: more bytes are needed. */
-static bool read_body(rt_connection *connection, rt_window *w)
-{
-    int result = rt_http_body_read(&connection->body_reader, &connection->body, &w->at, w->end);
-    if (result > RT_HTTP_DONE)
-        refuse_body(connection, result);
-    return result == RT_HTTP_DONE;
-}
-
-static void ask_for_body(rt_connection *connection)
-{
-    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    rt_buffer_add(&connection->out, interim, sizeof interim - 1);
-}
-
-/* Nobody will look at the body, so it is neither asked for nor waited for. The connection ends,
- * also where the body is there already: what is answered must not depend on how the stream was cut.
- */
-static void answer_without_body(rt_connection *connection)
-{
-    connection->last = connection->linger = true;
-    dispatch(connection);
-}
-
-/* The head stays in `ahead` until its body is complete, and is then parsed again: cheaper than to
- * keep what was parsed for every connection. */
-static bool begin_body(rt_connection *connection, rt_window *w)
-{
-    const rt_http_head *head = &connection->server->head;
-    int result = rt_http_body_begin(&connection->body_reader, head,
-                                    body_limit(connection->server, connection->route));
-    if (result != RT_HTTP_DONE && !connection->route) {
-        answer_without_body(connection);
-        return false;
-    }
-    if (result > RT_HTTP_DONE) {
-        refuse_body(connection, result);
-        return false;
-    }
-    const char *start = w->at;
-    w->at += head->length;
-    if (result == RT_HTTP_DONE || read_body(connection, w))
-        return true;
-    if (connection->last)
-        return false;
-    rt_buffer_add(&connection->ahead, start, head->length);
-    connection->reading_body = true;
-    rt_timeout_set(connection, RT_TIMEOUT_BODY);
-    if (head->expects_continue && !connection->body.length)
-        ask_for_body(connection);
-    return false;
-}
-
-static int parse(rt_connection *connection, const char *data, size_t length)
-{
-    rt_http_server *server = connection->server;
-    int result = rt_http_parse_head(&server->head, &connection->scan, data, length,
-                                    server->options.max_header);
-    if (result == RT_HTTP_DONE)
-        connection->route = rt_router_find(server->router, &server->head, &connection->allowed);
-    return result;
-}
-
-/* Goes on with a request whose head is in `ahead`; the window has bytes of its body. */
-static bool take_rest(rt_connection *connection, rt_window *w)
-{
-    if (!read_body(connection, w))
-        return false;
-    rt_buffer head = connection->ahead;
-    connection->ahead = (rt_buffer){0};
-    if (parse(connection, head.data, head.length) == RT_HTTP_DONE)
-        dispatch(connection);
-    rt_buffer_free(&head);
-    return true;
-}
-
-/* Takes one request. False: more bytes are needed, or the connection ends. */
-static bool take_request(rt_connection *connection, rt_window *w)
-{
-    if (w->at == w->end)
-        return false;
-    if (connection->reading_body)
-        return take_rest(connection, w);
-    int result = parse(connection, w->at, (size_t)(w->end - w->at));
-    if (result == RT_HTTP_MORE)
-        return false;
-    if (result != RT_HTTP_DONE) {
-        rt_exchange_refuse(connection, (uint32_t)result, connection->server->head.problem);
-        return false;
-    }
-    if (!begin_body(connection, w))
-        return false;
-    dispatch(connection);
-    return true;
-}
-
-static bool may_take(rt_connection *connection)
-{
-    if (connection->out.length - connection->sent > RT_BATCH_LIMIT)
-        flush(connection);
-    return !connection->busy && !connection->last && !connection->closed &&
-           connection->out.length - connection->sent <= RT_BATCH_LIMIT;
-}
-
-/* Takes what requests it can; the rest of the window goes to `ahead`. */
-static void pump(rt_connection *connection, rt_window w)
-{
-    connection->taking = &w;
-    while (may_take(connection) && take_request(connection, &w))
-        ;
-    connection->taking = NULL;
-    if (w.at < w.end && !connection->closed && !connection->last)
-        rt_buffer_add(&connection->ahead, w.at, (size_t)(w.end - w.at));
-}
-
-/* Takes requests from `ahead`. */
-static void pump_ahead(rt_connection *connection)
-{
-    if (!connection->ahead.length || connection->reading_body)
-        return;
-    rt_buffer held = connection->ahead;
-    connection->ahead = (rt_buffer){0};
-    pump(connection, (rt_window){held.data, held.data + held.length});
-    rt_buffer_free(&held);
-}
-
-static bool has_whole_body(const rt_http_server *server, const rt_route *route, rt_window rest)
-{
-    rt_http_body body;
-    int result = rt_http_body_begin(&body, &server->head, body_limit(server, route));
-    if (result != RT_HTTP_MORE || !route)
-        return true;
-    rt_buffer content = {0};
-    result = rt_http_body_read(&body, &content, &rest.at, rest.end);
-    rt_buffer_free(&content);
-    return result != RT_HTTP_MORE;
-}
-
-bool rt_connection_holds_request(const rt_connection *connection)
-{
-    rt_http_server *server = connection->server;
-    const rt_buffer *ahead = &connection->ahead;
-    rt_window rest = {0};
-    if (connection->taking)
-        rest = *connection->taking;
-    else if (ahead->length)
-        rest = (rt_window){ahead->data, ahead->data + ahead->length};
-    if (rest.at == rest.end)
-        return false;
-    rt_http_scan scan = {0};
-    uint32_t allowed;
-    int result = rt_http_parse_head(&server->head, &scan, rest.at, (size_t)(rest.end - rest.at),
-                                    server->options.max_header);
-    if (result != RT_HTTP_DONE)
-        return result != RT_HTTP_MORE;
-    rest.at += server->head.length;
-    return has_whole_body(server, rt_router_find(server->router, &server->head, &allowed), rest);
-}
-
-void rt_connection_answered(rt_connection *connection)
-{
-    rt_buffer_free(&connection->body);
-    if (connection->closed) {
-        release(connection);
-        return;
-    }
-    if (connection->taking)
-        return;
-    pump_ahead(connection);
-    settle(connection);
+    connection->protocol->release(connection);
+    rt_transport_shut(&connection->transport);
 }
 
 /* --- what to wait for ------------------------------------------------------------------------ */
 
-/* While draining, what was not read before the answer is for the client to send elsewhere. */
-static bool is_deaf(const rt_connection *connection)
+static bool wants_bytes(const rt_connection *connection)
 {
-    return connection->busy && (connection->eof || connection->server->draining ||
-                                connection->ahead.length >= RT_AHEAD_LIMIT);
+    return !connection->eof && (connection->lingering || connection->protocol->reads(connection));
 }
 
 static int wanted_events(const rt_connection *connection)
 {
-    if (connection->out.length)
-        return UV_WRITABLE;
+    int events = connection->out.length ? UV_WRITABLE : 0;
+    if (wants_bytes(connection))
+        events |= UV_READABLE;
     /* A hang-up is reported whatever is watched; out-of-band data nobody sends. */
-    return is_deaf(connection) ? UV_PRIORITIZED : UV_READABLE;
+    return events ? events : UV_PRIORITIZED;
 }
 
 static enum rt_timeout_class wanted_timeout(const rt_connection *connection)
 {
     if (connection->out.length)
         return RT_TIMEOUT_WRITE;
-    if (connection->busy)
-        return RT_TIMEOUT_NONE;
-    if (connection->lingering)
-        return RT_TIMEOUT_LINGER;
-    if (connection->reading_body)
-        return RT_TIMEOUT_BODY;
-    return connection->ahead.length || connection->fresh ? RT_TIMEOUT_HEADER : RT_TIMEOUT_IDLE;
+    return connection->lingering ? RT_TIMEOUT_LINGER : connection->protocol->awaits(connection);
 }
 
-static void watch(rt_connection *connection)
+void rt_connection_watch(rt_connection *connection)
 {
     int events = wanted_events(connection);
     if (events != connection->events) {
@@ -388,60 +175,59 @@ static void finish(rt_connection *connection)
         begin_linger(connection);
 }
 
-/* Ends a turn: sends what is there and says what to wait for next. */
-static void settle(rt_connection *connection)
+void rt_connection_settle(rt_connection *connection)
 {
     if (connection->closed)
         return;
     if (connection->out.length)
-        flush(connection);
+        rt_connection_flush(connection);
     bool blocked = connection->out.length > 0;
     if (connection->closed)
         return;
-    if (blocked && connection->server->interrupted && !connection->busy) {
+    if (blocked && connection->server->interrupted && !connection->active) {
         rt_connection_close(connection);
         return;
     }
-    if (!blocked && !connection->busy && (connection->last || connection->eof))
+    if (!blocked && !connection->active && (connection->last || connection->eof))
         finish(connection);
     else if (connection->server->ends_idle && rt_connection_is_idle(connection))
         rt_connection_finish_idle(connection); /* its answer was on its way as draining began */
     if (!connection->closed)
-        watch(connection);
+        rt_connection_watch(connection);
 }
 
 /* --- events ---------------------------------------------------------------------------------- */
 
 static void received(rt_connection *connection, size_t length)
 {
-    rt_http_server *server = connection->server;
     connection->fresh = false;
-    if (connection->lingering) {
-        connection->lingered += length;
-        if (connection->lingered > LINGER_BYTES)
-            rt_connection_close(connection);
-    } else if (connection->busy || (connection->ahead.length && !connection->reading_body)) {
-        rt_buffer_add(&connection->ahead, server->read_buffer, length);
-        if (!connection->busy)
-            pump_ahead(connection);
-    } else if (!connection->last) {
-        pump(connection, (rt_window){server->read_buffer, server->read_buffer + length});
+    if (!connection->lingering) {
+        connection->protocol->received(connection, connection->server->read_buffer, length);
+        return;
     }
+    connection->lingered += length;
+    if (connection->lingered > LINGER_BYTES)
+        rt_connection_close(connection);
+}
+
+static void reached_end(rt_connection *connection)
+{
+    connection->eof = true;
+    if (connection->protocol->finished && !connection->lingering)
+        connection->protocol->finished(connection);
 }
 
 /* False if nothing was there to read. */
 static bool receive(rt_connection *connection)
 {
-    ssize_t got;
-    do
-        got = recv(connection->fd, connection->server->read_buffer, RT_READ_SIZE, 0);
-    while (got < 0 && errno == EINTR);
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    ssize_t got =
+        rt_transport_read(&connection->transport, connection->server->read_buffer, RT_READ_SIZE);
+    if (got == -EAGAIN)
         return false;
     if (got < 0)
         rt_connection_close(connection);
     else if (got == 0)
-        connection->eof = true;
+        reached_end(connection);
     else
         received(connection, (size_t)got);
     return true;
@@ -449,9 +235,9 @@ static bool receive(rt_connection *connection)
 
 static void writable(rt_connection *connection)
 {
-    flush(connection);
-    if (!connection->closed && !connection->out.length && !connection->busy && !connection->last)
-        pump_ahead(connection);
+    rt_connection_flush(connection);
+    if (!connection->closed && !connection->out.length)
+        connection->protocol->flushed(connection);
 }
 
 /* A hang-up or an error (then `status` is negative) means that nobody will read an answer. */
@@ -464,9 +250,9 @@ static void on_event(uv_poll_t *poll, int status, int events)
     }
     if (events & UV_WRITABLE)
         writable(connection);
-    else if (events & UV_READABLE && !is_deaf(connection))
+    if (events & UV_READABLE && !connection->closed && wants_bytes(connection))
         receive(connection);
-    settle(connection);
+    rt_connection_settle(connection);
 }
 
 void rt_connection_finish_idle(rt_connection *connection)
@@ -475,18 +261,5 @@ void rt_connection_finish_idle(rt_connection *connection)
         rt_connection_close(connection);
         return;
     }
-    settle(connection);
-}
-
-void rt_connection_expired(rt_connection *connection)
-{
-    bool begun = connection->reading_body || connection->ahead.length;
-    if (begun && !connection->busy && !connection->out.length) {
-        recall_head(connection);
-        connection->reading_body = false;
-        rt_exchange_refuse(connection, 408, "the request did not come in time");
-        settle(connection);
-    } else {
-        rt_connection_close(connection);
-    }
+    rt_connection_settle(connection);
 }

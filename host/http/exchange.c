@@ -8,92 +8,112 @@
 static rt_instance host_instance = {
     .magic = RT_INSTANCE_MAGIC, .size = sizeof(rt_instance), .name = "http", .module = "http"};
 
-static int answer_options(rt_ctx *ctx, rt_connection *connection, const char *allow)
+static int answer_options(rt_ctx *ctx, rt_exchange *exchange, const char *allow)
 {
-    RT_TRY(rt_host_response_header(ctx, &connection->response, "Allow", allow));
-    return rt_host_respond(ctx, &connection->response, 204, NULL, NULL, 0);
+    RT_TRY(rt_host_response_header(ctx, &exchange->response, "Allow", allow));
+    return rt_host_respond(ctx, &exchange->response, 204, NULL, NULL, 0);
 }
 
 /* The host's own answer: OPTIONS, or a refusal. */
-static int answer_refusal(rt_ctx *ctx, rt_connection *connection)
+static int answer_refusal(rt_ctx *ctx, rt_exchange *exchange)
 {
-    rt_response *response = &connection->response;
+    rt_response *response = &exchange->response;
     rt_buffer allow = {0};
     int result = 0;
-    rt_router_allow(connection->allowed, &allow);
-    if (connection->refusal == 204)
-        result = answer_options(ctx, connection, allow.data);
-    else if (connection->refusal == 405)
+    rt_router_allow(exchange->allowed, &allow);
+    if (exchange->refusal == 204)
+        result = answer_options(ctx, exchange, allow.data);
+    else if (exchange->refusal == 405)
         result = rt_host_response_header(ctx, response, "Allow", allow.data);
-    else if (connection->refusal == 503)
+    else if (exchange->refusal == 503)
         result = rt_host_response_header(ctx, response, "Retry-After", "1");
-    if (connection->refusal != 204)
-        rt_problem_answer(ctx, response, connection->refusal, NULL, connection->problem);
+    if (exchange->refusal != 204)
+        rt_problem_answer(ctx, response, exchange->refusal, NULL, exchange->problem);
     rt_buffer_free(&allow);
     return result;
 }
 
 static int run(rt_ctx *ctx, void *argument)
 {
-    rt_connection *connection = argument;
-    connection->began = true;
-    if (connection->refusal)
-        return answer_refusal(ctx, connection);
-    rt_full_request *full = rt_request_build(ctx, connection);
-    return connection->route->handler(ctx, &full->request, &connection->response);
+    rt_exchange *exchange = argument;
+    exchange->began = true;
+    if (exchange->refusal)
+        return answer_refusal(ctx, exchange);
+    rt_full_request *full = rt_request_build(ctx, exchange);
+    return exchange->route->handler(ctx, &full->request, &exchange->response);
 }
 
-/* What had been read as draining began gets its answers first. */
-static bool ends_with_this(const rt_connection *connection)
+/* --- the end --------------------------------------------------------------------------------- */
+
+static void conclude(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
 {
-    const rt_http_server *server = connection->server;
-    return server->interrupted || (server->draining && !rt_connection_holds_request(connection));
+    bool succeeded = exit->kind == RT_EXIT_SUCCESS;
+    if (exchange->response.streamed) {
+        if (!succeeded)
+            rt_problem_log(ctx, exchange, exit);
+        exchange->way->finish(exchange, succeeded);
+        return;
+    }
+    if (!succeeded)
+        rt_problem_of_exit(ctx, exchange, exit);
+    else if (!exchange->response.status)
+        rt_host_respond(ctx, &exchange->response, 204, NULL, NULL, 0);
+    exchange->way->answer(ctx, exchange);
 }
 
 static void done(rt_ctx *ctx, const rt_exit *exit, void *argument)
 {
-    rt_connection *connection = argument;
-    rt_http_server *server = connection->server;
-    connection->busy = false;
-    connection->ctx = NULL;
-    server->running -= connection->counted;
-    if (!connection->closed) {
-        if (ends_with_this(connection))
-            connection->last = connection->linger = true;
-        if (exit->kind != RT_EXIT_SUCCESS)
-            rt_problem_of_exit(ctx, connection, exit);
-        else if (!connection->response.status)
-            rt_host_respond(ctx, &connection->response, 204, NULL, NULL, 0);
-        rt_response_commit(ctx, connection);
-    }
-    rt_connection_answered(connection);
+    rt_exchange *exchange = argument;
+    exchange->busy = false;
+    exchange->ctx = NULL;
+    exchange->connection->server->running -= exchange->counted;
+    exchange->connection->active--;
+    if (!exchange->gone)
+        conclude(ctx, exchange, exit);
+    exchange->way->ended(exchange);
 }
 
-static void start(rt_connection *connection, rt_unit_options *options)
+void rt_exchange_abandon(rt_exchange *exchange)
 {
-    connection->busy = true;
-    connection->began = false;
+    exchange->gone = true;
+    if (exchange->ctx)
+        rt_unit_cancel(exchange->ctx);
+}
+
+void rt_exchange_free(rt_exchange *exchange)
+{
+    rt_buffer_free(&exchange->body);
+    rt_response_discard(&exchange->response);
+}
+
+/* --- the start ------------------------------------------------------------------------------- */
+
+static void start(rt_exchange *exchange, rt_unit_options *options)
+{
+    exchange->busy = true;
+    exchange->began = exchange->gone = false;
+    exchange->connection->active++;
     options->done = done;
-    options->done_argument = connection;
-    rt_ctx *ctx = rt_unit_start(options, run, connection);
+    options->done_argument = exchange;
+    rt_ctx *ctx = rt_unit_start(options, run, exchange);
     if (!ctx)
         return;
-    connection->ctx = ctx;
-    if (connection->closed) /* meanwhile, by what the handler did */
+    exchange->ctx = ctx;
+    if (exchange->gone) /* meanwhile, by what the handler did */
         rt_unit_cancel(ctx);
 }
 
 /* The host's own answer to a request whose response was begun. */
-static void refuse(rt_connection *connection, uint32_t status, const char *problem,
+static void refuse(rt_exchange *exchange, uint32_t status, const char *problem,
                    const char *correlation_id)
 {
     rt_unit_options options = {
         .instance = &host_instance, .name = "http.refuse", .correlation_id = correlation_id};
-    connection->route = NULL;
-    connection->refusal = status;
-    connection->problem = problem;
-    connection->counted = false;
-    start(connection, &options);
+    exchange->route = NULL;
+    exchange->refusal = status;
+    exchange->problem = problem;
+    exchange->counted = false;
+    start(exchange, &options);
 }
 
 /* NUL-terminated; NULL if there is none. */
@@ -106,30 +126,35 @@ static const char *copy_correlation(char copy[RT_CORRELATION_LIMIT + 1], rt_str 
     return copy;
 }
 
-void rt_exchange_refuse(rt_connection *connection, uint32_t status, const char *problem)
+static const char *begin(rt_exchange *exchange, char copy[RT_CORRELATION_LIMIT + 1])
 {
-    const rt_http_head *head = &connection->server->head;
+    rt_http_server *server = exchange->connection->server;
+    rt_response_begin(&exchange->response, server, server->head.method == RT_HEAD);
+    return copy_correlation(copy, server->head.correlation);
+}
+
+void rt_exchange_refuse(rt_exchange *exchange, uint32_t status, const char *problem)
+{
     char copy[RT_CORRELATION_LIMIT + 1];
-    rt_response_begin(&connection->response, connection->server, head->method == RT_HEAD);
-    connection->allowed = 0;
-    connection->last = connection->linger = true;
-    refuse(connection, status, problem, copy_correlation(copy, head->correlation));
+    const char *id = begin(exchange, copy);
+    exchange->allowed = 0;
+    refuse(exchange, status, problem, id);
 }
 
-static uint32_t judge(const rt_connection *connection, const rt_http_head *head)
+static uint32_t judge(const rt_exchange *exchange)
 {
-    const rt_http_server *server = connection->server;
-    if (connection->route)
+    const rt_http_server *server = exchange->connection->server;
+    if (exchange->route)
         return server->running >= server->options.max_requests ? 503 : 0;
-    if (!connection->allowed)
+    if (!exchange->allowed)
         return 404;
-    return head->method == RT_OPTIONS ? 204 : 405;
+    return server->head.method == RT_OPTIONS ? 204 : 405;
 }
 
-static void start_route(rt_connection *connection, const char *correlation_id)
+static void start_route(rt_exchange *exchange, const char *correlation_id)
 {
-    const rt_http_server *server = connection->server;
-    const rt_route *route = connection->route;
+    rt_http_server *server = exchange->connection->server;
+    const rt_route *route = exchange->route;
     uint64_t timeout = route->timeout ? route->timeout : server->options.request_timeout;
     /* The loop's clock may be behind by its resolution, and a deadline must not come early. */
     uint64_t now = (uv_now(server->loop) + 1) * 1000000;
@@ -138,24 +163,22 @@ static void start_route(rt_connection *connection, const char *correlation_id)
                                .deadline = now + timeout,
                                .correlation_id = correlation_id,
                                .stack_size = route->stack_size};
-    connection->refusal = 0;
-    connection->counted = true;
-    connection->server->running++;
-    start(connection, &options);
+    exchange->refusal = 0;
+    exchange->body_status = 0;
+    exchange->counted = true;
+    server->running++;
+    start(exchange, &options);
 }
 
-void rt_exchange_start(rt_connection *connection)
+void rt_exchange_start(rt_exchange *exchange)
 {
     static const char *const problems[] = {"no such resource", "the resource has other methods",
                                            "too many requests at once"};
-    const rt_http_head *head = &connection->server->head;
     char copy[RT_CORRELATION_LIMIT + 1];
-    const char *id = copy_correlation(copy, head->correlation);
-    rt_response_begin(&connection->response, connection->server, head->method == RT_HEAD);
-    connection->last |= head->close;
-    uint32_t status = judge(connection, head);
+    const char *id = begin(exchange, copy);
+    uint32_t status = judge(exchange);
     if (status)
-        refuse(connection, status, problems[status == 405 ? 1 : status == 503 ? 2 : 0], id);
+        refuse(exchange, status, problems[status == 405 ? 1 : status == 503 ? 2 : 0], id);
     else
-        start_route(connection, id);
+        start_route(exchange, id);
 }

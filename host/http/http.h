@@ -29,8 +29,13 @@ int rt_router_add(rt_router *router, rt_instance *instance, uint32_t stack_size,
 
 /* On the loop of fiber/fiber.h, which is open. */
 rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router);
+/* What connections of a listening socket begin with. */
+enum rt_listen_flags {
+    RT_LISTEN_PROXY = 1, /* a PROXY protocol header */
+    RT_LISTEN_TLS = 2,   /* then a TLS handshake */
+};
 /* Serves a listening socket, which stays the caller's. 0 or -errno. */
-int rt_http_listen(rt_http_server *server, int fd);
+int rt_http_listen(rt_http_server *server, int fd, uint32_t flags);
 /* Stops accepting; idle connections close, active ones answer what was read of them, the last with
  * `Connection: close`; `drained` is called, from the loop, when no connection is left. */
 void rt_http_drain(rt_http_server *server, void (*drained)(void *argument), void *argument);
@@ -49,6 +54,11 @@ int rt_host_response_header(rt_ctx *ctx, rt_response *response, const char *name
                             const char *value);
 int rt_host_respond(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
                     const char *body, uint64_t length);
+int rt_host_body_read(rt_ctx *ctx, const rt_request *request, void *into, uint64_t size,
+                      uint64_t *got);
+int rt_host_respond_begin(rt_ctx *ctx, rt_response *response, uint32_t status,
+                          const char *content_type);
+int rt_host_respond_write(rt_ctx *ctx, rt_response *response, const char *data, uint64_t length);
 rt_json *rt_host_json_new(rt_ctx *ctx);
 void rt_host_json_event(rt_json *json, uint32_t event, const void *value, uint64_t length);
 int rt_host_json_text(rt_json *json, rt_str *text);

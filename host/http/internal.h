@@ -1,21 +1,18 @@
 /* internal.h — connections and the server, for the files of this folder
  *
- * A connection reads into the server's one read buffer; what a request leaves over is kept apart.
- * One request of a connection runs at a time, in a unit of work; its answer and those of the
- * requests pipelined behind it leave by one send. An idle connection holds this struct alone.
+ * A connection (connection.c) reads into the server's one read buffer and gives the bytes to its
+ * protocol, which makes exchanges of them (exchange.h) and leaves in `out` what is to be sent. An
+ * idle connection holds this struct alone.
  */
 #ifndef RT_HTTP_INTERNAL_H
 #define RT_HTTP_INTERNAL_H
 
 #include "base/buffer.h"
-#include "fiber/fiber.h"
-#include "http/http.h"
+#include "http/exchange.h"
 #include "http/parser.h"
-#include "http/router.h"
+#include "http/transport.h"
 
-#define RT_RESPONSE_MAGIC 0x70736572u
-
-#define RT_READ_SIZE 65536u   /* of one recv */
+#define RT_READ_SIZE 65536u   /* of one read */
 #define RT_AHEAD_LIMIT 65536u /* bytes kept of requests behind the one that runs */
 #define RT_BATCH_LIMIT 65536u /* bytes of answers before a send is due */
 #define RT_SPARE_BUFFERS 16
@@ -33,65 +30,81 @@ enum rt_timeout_class {
     RT_TIMEOUT_CLASSES,
 };
 
-struct rt_response {
-    uint32_t magic;
-    uint32_t status; /* 0: not answered */
-    rt_http_server *server;
-    const char *content_type;
-    uint64_t length; /* of the body, also when HEAD does without it */
-    size_t body_at;  /* in `bytes`, behind room for the head */
-    rt_buffer bytes;
-    rt_buffer headers; /* whole lines */
-    bool head_only;
-};
-
 /* Bytes that wait to be taken, in the read buffer or in what a connection had kept. */
 typedef struct rt_window {
     const char *at;
     const char *end;
 } rt_window;
 
-typedef struct rt_connection {
-    uv_poll_t poll;
-    rt_http_server *server;
-    struct rt_connection *previous, *next; /* of the server's */
-    struct rt_connection *timeout_previous, *timeout_next;
-    uint64_t expires; /* ms of uv_now */
-    uint8_t timeout;  /* rt_timeout_class */
-    int fd;
-    int events;        /* that the poll handle watches */
+/* What a connection speaks. */
+typedef struct rt_protocol {
+    /* Bytes came, in the server's read buffer. */
+    void (*received)(rt_connection *connection, const char *data, size_t length);
+    /* The peer sends no more; or NULL. */
+    void (*finished)(rt_connection *connection);
+    /* All of `out` has been sent. */
+    void (*flushed)(rt_connection *connection);
+    /* Whether it could do with more bytes of the peer. */
+    bool (*reads)(const rt_connection *connection);
+    /* Nothing of a request is here; asked when no exchange is active. */
+    bool (*is_idle)(const rt_connection *connection);
+    /* What the peer is waited for, while nothing is in `out`. */
+    enum rt_timeout_class (*awaits)(const rt_connection *connection);
+    /* The time limit of the connection's class has passed. */
+    void (*expired)(rt_connection *connection);
+    /* The server begins to drain: no request is taken but those that were sent already. */
+    void (*drain)(rt_connection *connection);
+    /* Cancels what runs; what does not run is closed by the server. */
+    void (*interrupt)(rt_connection *connection);
+    /* The connection is closed: abandons its exchanges. */
+    void (*closed)(rt_connection *connection);
+    /* Gives back what it holds, once no exchange is active; perhaps twice. */
+    void (*release)(rt_connection *connection);
+} rt_protocol;
+
+/* HTTP/1.1: one request of a connection runs at a time; its answer and those of the requests
+ * pipelined behind it leave by one send. */
+typedef struct rt_http1 {
     rt_http_scan scan; /* of `ahead` */
     rt_buffer ahead;   /* bytes not yet taken, or the head whose body is being read */
     rt_http_body body_reader;
-    rt_buffer body;
-    rt_buffer out;
-    size_t sent;             /* of `out` */
     const rt_window *taking; /* while requests are taken: what is left of the bytes */
+    rt_exchange exchange;
+    bool reading_body;       /* of a request that does not run yet, whose head is in `ahead` */
+    bool awaits_body;        /* the handler waits for more of it */
+    bool owes_continue;      /* the peer waits for 100 Continue */
+    bool understands_chunks; /* it speaks HTTP/1.1 */
+} rt_http1;
+
+struct rt_connection {
+    uv_poll_t poll;
+    rt_http_server *server;
+    const rt_protocol *protocol;
+    rt_connection *previous, *next; /* of the server's */
+    rt_connection *timeout_previous, *timeout_next;
+    uint64_t expires; /* ms of uv_now */
+    rt_transport transport;
+    uint8_t timeout; /* rt_timeout_class */
+    int events;      /* that the poll handle watches */
+    rt_buffer out;
+    size_t sent; /* of `out` */
     uint64_t lingered;
-    /* the request that runs */
-    rt_ctx *ctx; /* once it waits */
-    const rt_route *route;
-    uint32_t refusal; /* the host's own answer instead of a handler's; or 0 */
-    uint32_t allowed; /* methods, for 405 and OPTIONS */
-    const char *problem;
-    rt_response response;
-    bool busy;         /* a unit of work runs */
-    bool began;        /* the unit had its fiber */
-    bool counted;      /* it counts as a request */
-    bool reading_body; /* `ahead` is a head and `body` grows */
-    bool fresh;        /* nothing was received */
-    bool eof;          /* the peer sends no more */
-    bool last;         /* closes after the answer that runs or is in `out` */
-    bool linger;       /* the peer may be sending still: drain before closing */
+    uint32_t active; /* exchanges whose units run */
+    bool fresh;      /* nothing was received */
+    bool eof;        /* the peer sends no more */
+    bool last;       /* closes after the answer that runs or is in `out` */
+    bool linger;     /* the peer may be sending still: drain before closing */
     bool lingering;
     bool closed;
-} rt_connection;
+    rt_http1 http1;
+};
 
 typedef struct rt_listener {
     uv_poll_t poll;
     rt_http_server *server;
     struct rt_listener *next;
     int fd;
+    uint32_t flags; /* rt_listen_flags */
     bool closing;
 } rt_listener;
 
@@ -132,42 +145,58 @@ struct rt_http_server {
 typedef struct rt_full_request {
     rt_request request;
     const rt_route *route;
+    rt_exchange *exchange;
     rt_str *parameters;
 } rt_full_request;
 
 /* connection.c */
-void rt_connection_accept(rt_http_server *server, int fd);
+void rt_connection_accept(const rt_listener *listener, int fd);
 void rt_connection_close(rt_connection *connection);
 bool rt_connection_is_idle(const rt_connection *connection);
 /* Takes what can be read without waiting; closes if that is nothing. */
 void rt_connection_finish_idle(rt_connection *connection);
-/* The unit has ended and its answer is in `out`. */
-void rt_connection_answered(rt_connection *connection);
+/* Sends what it can of `out`; may close. */
+void rt_connection_flush(rt_connection *connection);
+/* Says anew what to wait for. */
+void rt_connection_watch(rt_connection *connection);
+/* Ends a turn: sends what is there and says what to wait for next. */
+void rt_connection_settle(rt_connection *connection);
+/* An exchange's unit has ended. False: the connection is closed, and has been released if that was
+ * the last one. */
+bool rt_connection_left(rt_connection *connection);
+
+/* http1.c */
+extern const rt_protocol rt_http1_protocol;
 /* Whether what was read behind the request that ran gets an answer without another byte. Takes the
  * place of the server's parsed head. */
-bool rt_connection_holds_request(const rt_connection *connection);
-/* The time limit of the connection's class has passed. */
-void rt_connection_expired(rt_connection *connection);
+bool rt_http1_holds_request(const rt_connection *connection);
+/* The exchange has ended: goes on with what was read meanwhile. */
+void rt_http1_answered(rt_connection *connection);
 
-/* exchange.c: both answer the server's parsed head by a unit of work, which has often ended when
- * they return. A refusal is the last answer of its connection. */
-void rt_exchange_start(rt_connection *connection);
-void rt_exchange_refuse(rt_connection *connection, uint32_t status, const char *problem);
+/* http1_answer.c */
+extern const rt_way rt_http1_way;
 
 /* request.c: a copy of the server's parsed head in the unit's arena */
-rt_full_request *rt_request_build(rt_ctx *ctx, rt_connection *connection);
+rt_full_request *rt_request_build(rt_ctx *ctx, rt_exchange *exchange);
 
 /* response.c */
 void rt_response_begin(rt_response *response, rt_http_server *server, bool head_only);
 void rt_response_discard(rt_response *response);
-/* Writes the head before the body and moves or appends both to the connection's `out`. */
-void rt_response_commit(rt_ctx *ctx, rt_connection *connection);
+/* Checks and takes status and type; the head may be written. */
+int rt_response_open(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
+                     uint64_t length);
+bool rt_status_has_body(uint32_t status);
 void rt_buffer_recycle(rt_http_server *server, rt_buffer *buffer);
+/* The line `Date: …`, of this second. */
+#define RT_DATE_LENGTH 37 /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */
+const char *rt_date_line(rt_http_server *server);
 
 /* problem.c: makes the answer an application/problem+json, whatever it was */
 void rt_problem_answer(rt_ctx *ctx, rt_response *response, uint32_t status, const char *code,
                        const char *detail);
-void rt_problem_of_exit(rt_ctx *ctx, rt_connection *connection, const rt_exit *exit);
+void rt_problem_of_exit(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit);
+/* Says in the log why the exchange failed, if that is the server's affair. */
+void rt_problem_log(rt_ctx *ctx, const rt_exchange *exchange, const rt_exit *exit);
 
 /* timeouts.c */
 void rt_timeouts_open(rt_http_server *server);

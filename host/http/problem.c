@@ -37,31 +37,45 @@ static const rt_error *error_of(const rt_exit *exit)
     return exit->error && exit->error->code == -exit->result ? exit->error : NULL;
 }
 
-static uint32_t status_of(const rt_connection *connection, const rt_exit *exit)
+static uint32_t status_of(const rt_exchange *exchange, const rt_exit *exit)
 {
+    if (exchange->body_status && exit->kind == RT_EXIT_FAILURE)
+        return exchange->body_status;
     if (exit->kind == RT_EXIT_DEFECT)
         return 500;
     if (exit->kind == RT_EXIT_INTERRUPTION)
         return exit->result == -RT_EDEADLINE ? 504 : 503;
-    if (!connection->began) /* no memory for a fiber */
+    if (!exchange->began) /* no memory for a fiber */
         return 503;
     return (uint32_t)rt_code_http_status(exit->result);
 }
 
-void rt_problem_of_exit(rt_ctx *ctx, rt_connection *connection, const rt_exit *exit)
+static const char *message_of(const rt_exit *exit)
 {
     const rt_error *error = error_of(exit);
-    uint32_t status = status_of(connection, exit);
-    const char *message = exit->kind == RT_EXIT_DEFECT ? exit->defect
-                          : error                      ? error->message
-                                                       : NULL;
-    if (status >= 500 && !(exit->kind == RT_EXIT_INTERRUPTION && connection->server->interrupted))
+    if (exit->kind == RT_EXIT_DEFECT)
+        return exit->defect;
+    return error ? error->message : NULL;
+}
+
+void rt_problem_log(rt_ctx *ctx, const rt_exchange *exchange, const rt_exit *exit)
+{
+    uint32_t status = status_of(exchange, exit);
+    const char *message = message_of(exit);
+    bool cut = exit->kind == RT_EXIT_INTERRUPTION && exchange->connection->server->interrupted;
+    if (status >= 500 && !cut)
         rt_host_log(ctx, RT_LOG_ERROR, "`%s` answered %u: %s",
-                    connection->route ? connection->route->name : "http", status,
+                    exchange->route ? exchange->route->name : "http", status,
                     message ? message : rt_code_name(exit->result));
+}
+
+void rt_problem_of_exit(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
+{
+    uint32_t status = status_of(exchange, exit);
     bool named = exit->result < 0 && exit->kind != RT_EXIT_INTERRUPTION;
-    bool shown = status < 500 || connection->server->options.development;
-    rt_buffer_free(&connection->response.headers);
-    rt_problem_answer(ctx, &connection->response, status, named ? rt_code_name(exit->result) : NULL,
-                      shown ? message : NULL);
+    bool shown = status < 500 || exchange->connection->server->options.development;
+    rt_problem_log(ctx, exchange, exit);
+    rt_buffer_free(&exchange->response.headers);
+    rt_problem_answer(ctx, &exchange->response, status, named ? rt_code_name(exit->result) : NULL,
+                      shown ? message_of(exit) : NULL);
 }

@@ -44,17 +44,19 @@ static void copy_path(rt_full_request *full, rt_arena *arena, const rt_http_head
         full->parameters[i] = moved(head->segments[route->parameter_segments[i]], distance);
 }
 
-rt_full_request *rt_request_build(rt_ctx *ctx, rt_connection *connection)
+rt_full_request *rt_request_build(rt_ctx *ctx, rt_exchange *exchange)
 {
-    const rt_http_head *head = &connection->server->head;
+    const rt_http_head *head = &exchange->connection->server->head;
     rt_arena *arena = rt_unit_arena(ctx);
     rt_full_request *full = RT_NEW(arena, rt_full_request);
     ptrdiff_t distance = rt_arena_copy_n(arena, head->start, head->length) - head->start;
-    full->route = connection->route;
+    full->route = exchange->route;
+    full->exchange = exchange;
     full->request.size = sizeof full->request;
     full->request.method = head->method;
     full->request.query = moved(head->query, distance);
-    full->request.body = (rt_str){connection->body.data, connection->body.length};
+    if (!rt_exchange_streams(exchange))
+        full->request.body = (rt_str){exchange->body.data, exchange->body.length};
     copy_headers(full, arena, head, distance);
     copy_path(full, arena, head, distance);
     return full;

@@ -45,6 +45,7 @@ void rt_response_discard(rt_response *response)
     if (response->server) {
         rt_buffer_recycle(response->server, &response->bytes);
         rt_buffer_free(&response->headers);
+        rt_buffer_free(&response->trailers);
     }
     response->magic = 0;
     response->status = 0;
@@ -93,9 +94,9 @@ int rt_host_response_header(rt_ctx *ctx, rt_response *response, const char *name
     return 0;
 }
 
-static bool has_no_body(uint32_t status)
+bool rt_status_has_body(uint32_t status)
 {
-    return status == 204 || status == 205 || status == 304;
+    return status != 204 && status != 205 && status != 304;
 }
 
 static int check_answer(rt_ctx *ctx, uint32_t status, const char *content_type, uint64_t length)
@@ -105,14 +106,14 @@ static int check_answer(rt_ctx *ctx, uint32_t status, const char *content_type, 
                             status);
     if (content_type && !rt_http_is_text((rt_str){content_type, strlen(content_type)}))
         return rt_host_fail(ctx, RT_EINVALID_ARGUMENT, "the content type has control characters");
-    if (length && has_no_body(status))
+    if (length && !rt_status_has_body(status))
         return rt_host_fail(ctx, RT_EINVALID_ARGUMENT, "an answer of status %u has no body",
                             status);
     return 0;
 }
 
-int rt_host_respond(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
-                    const char *body, uint64_t length)
+int rt_response_open(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
+                     uint64_t length)
 {
     RT_TRY(check_open(ctx, response));
     RT_TRY(check_answer(ctx, status, content_type, length));
@@ -125,19 +126,22 @@ int rt_host_respond(rt_ctx *ctx, rt_response *response, uint32_t status, const c
     response->body_at = FIXED_ROOM + type_length + response->headers.length;
     rt_buffer_reserve(&response->bytes, response->body_at + (response->head_only ? 0 : length));
     response->bytes.length = response->body_at;
+    return 0;
+}
+
+int rt_host_respond(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
+                    const char *body, uint64_t length)
+{
+    RT_TRY(rt_response_open(ctx, response, status, content_type, length));
     if (!response->head_only)
         rt_buffer_add(&response->bytes, body, length);
     return 0;
 }
 
-/* --- the head -------------------------------------------------------------------------------- */
+/* --- the date -------------------------------------------------------------------------------- */
 
-static void refresh_date(rt_http_server *server)
+static void write_date(rt_http_server *server)
 {
-    uint64_t second = uv_now(server->loop) / 1000;
-    if (server->date_second == second && server->date_line[0])
-        return;
-    server->date_second = second;
     time_t now = time(NULL);
     struct tm parts;
     gmtime_r(&now, &parts);
@@ -150,82 +154,12 @@ static void refresh_date(rt_http_server *server)
              (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100);
 }
 
-#define DATE_LENGTH 37 /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */
-
-/* The head is written from its end to its start, right before the body. */
-static char *prepend(char *at, const char *text, size_t length)
+const char *rt_date_line(rt_http_server *server)
 {
-    return memcpy(at - length, text, length);
-}
-
-#define PREPEND(at, literal) prepend(at, literal, sizeof literal - 1)
-
-static char *prepend_number(char *at, uint64_t number)
-{
-    do
-        *--at = (char)('0' + number % 10);
-    while (number /= 10);
-    return at;
-}
-
-static char *prepend_body_fields(char *at, const rt_response *response)
-{
-    uint32_t status = response->status;
-    if (status != 204 && status != 304) {
-        at = PREPEND(at, "\r\n");
-        at = prepend_number(at, response->length);
-        at = PREPEND(at, "Content-Length: ");
+    uint64_t second = uv_now(server->loop) / 1000;
+    if (server->date_second != second || !server->date_line[0]) {
+        server->date_second = second;
+        write_date(server);
     }
-    if (response->content_type) {
-        at = PREPEND(at, "\r\n");
-        at = prepend(at, response->content_type, strlen(response->content_type));
-        at = PREPEND(at, "Content-Type: ");
-    }
-    return at;
-}
-
-static char *prepend_status_line(char *at, uint32_t status)
-{
-    const rt_status *entry = rt_status_find(status);
-    at = PREPEND(at, "\r\n");
-    if (entry->reason)
-        at = prepend(at, entry->reason, entry->reason_length);
-    at = PREPEND(at, " ");
-    at = prepend_number(at, status);
-    return PREPEND(at, "HTTP/1.1 ");
-}
-
-static char *write_head(rt_ctx *ctx, const rt_connection *connection)
-{
-    const rt_response *response = &connection->response;
-    const char *id = rt_host_correlation_id(ctx);
-    char *at = response->bytes.data + response->body_at;
-    at = PREPEND(at, "\r\n");
-    if (connection->last)
-        at = PREPEND(at, "Connection: close\r\n");
-    at = PREPEND(at, "\r\n");
-    at = prepend(at, id, strlen(id));
-    at = PREPEND(at, "X-Correlation-Id: ");
-    if (response->headers.length)
-        at = prepend(at, response->headers.data, response->headers.length);
-    at = prepend_body_fields(at, response);
-    at = prepend(at, connection->server->date_line, DATE_LENGTH);
-    return prepend_status_line(at, response->status);
-}
-
-void rt_response_commit(rt_ctx *ctx, rt_connection *connection)
-{
-    rt_response *response = &connection->response;
-    refresh_date(connection->server);
-    size_t start = (size_t)(write_head(ctx, connection) - response->bytes.data);
-    if (connection->out.length == 0) {
-        rt_buffer_recycle(connection->server, &connection->out);
-        connection->out = response->bytes;
-        connection->sent = start;
-        response->bytes = (rt_buffer){0};
-    } else {
-        rt_buffer_add(&connection->out, response->bytes.data + start,
-                      response->bytes.length - start);
-    }
-    rt_response_discard(response);
+    return server->date_line;
 }

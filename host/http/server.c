@@ -81,7 +81,7 @@ static bool accept_one(rt_listener *listener)
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         server->short_of_descriptors = false;
-        rt_connection_accept(server, fd);
+        rt_connection_accept(listener, fd);
         rt_server_start_timer(server);
         return true;
     }
@@ -107,10 +107,10 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
         ;
 }
 
-int rt_http_listen(rt_http_server *server, int fd)
+int rt_http_listen(rt_http_server *server, int fd, uint32_t flags)
 {
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+    int present = fcntl(fd, F_GETFL);
+    if (present < 0 || fcntl(fd, F_SETFL, present | O_NONBLOCK) < 0)
         return -errno;
     rt_listener *listener = rt_xcalloc(1, sizeof *listener);
     int result = uv_poll_init(server->loop, &listener->poll, fd);
@@ -120,6 +120,7 @@ int rt_http_listen(rt_http_server *server, int fd)
     }
     listener->server = server;
     listener->fd = fd;
+    listener->flags = flags;
     listener->next = server->listeners;
     server->listeners = listener;
     return uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
@@ -194,6 +195,16 @@ static void close_listeners(rt_http_server *server)
         }
 }
 
+/* Lets those that speak a protocol with a farewell say it. */
+static void announce_drain(rt_http_server *server)
+{
+    for (rt_connection *connection = server->connections, *next; connection; connection = next) {
+        next = connection->next;
+        if (!connection->closed && connection->protocol->drain)
+            connection->protocol->drain(connection);
+    }
+}
+
 static void begin_drain(rt_http_server *server, void (*drained)(void *argument), void *argument)
 {
     server->drained = drained;
@@ -201,6 +212,7 @@ static void begin_drain(rt_http_server *server, void (*drained)(void *argument),
     server->draining = true;
     server->paused = false;
     close_listeners(server);
+    announce_drain(server);
 }
 
 static void close_idle(rt_http_server *server)
@@ -231,9 +243,11 @@ void rt_http_interrupt(rt_http_server *server)
     server->interrupted = true;
     for (rt_connection *connection = server->connections, *next; connection; connection = next) {
         next = connection->next;
-        if (connection->busy && connection->ctx && !connection->closed)
-            rt_unit_cancel(connection->ctx);
-        else if (!connection->busy)
+        if (connection->closed)
+            continue;
+        if (connection->active)
+            connection->protocol->interrupt(connection);
+        else
             rt_connection_close(connection);
     }
 }

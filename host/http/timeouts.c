@@ -70,6 +70,6 @@ void rt_timeouts_sweep(rt_http_server *server)
         while (server->timeouts[i].first && server->timeouts[i].first->expires <= now) {
             rt_connection *connection = server->timeouts[i].first;
             rt_timeout_set(connection, RT_TIMEOUT_NONE);
-            rt_connection_expired(connection);
+            connection->protocol->expired(connection);
         }
 }

@@ -74,6 +74,10 @@ static const rt_host table = {
     .json_event = rt_host_json_event,
     .json_text = rt_host_json_text,
     .json_parse = rt_host_json_parse,
+
+    .body_read = rt_host_body_read,
+    .respond_begin = rt_host_respond_begin,
+    .respond_write = rt_host_respond_write,
 };
 
 const rt_host *rt_host_table = &table;

@@ -110,7 +110,7 @@ static bool serve(struct worker *worker)
     const rt_setup *setup = worker->setup;
     worker->server = open_http(setup->plan, worker->runtime.router);
     for (size_t i = 0; i < setup->socket_count; i++) {
-        int error = rt_http_listen(worker->server, setup->sockets[i]);
+        int error = rt_http_listen(worker->server, setup->sockets[i], 0);
         if (!error)
             continue;
         rt_log_host(RT_LOG_ERROR, "cannot serve a listening socket: %s", strerror(-error));

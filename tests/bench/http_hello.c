@@ -61,7 +61,7 @@ int main(int argc, char **argv)
     rt_router_add(router, &instance, 0, RT_GET, "/hello", hello, NULL, NULL);
     rt_http_server *server = rt_http_open(&(rt_http_options){0}, router);
     int fd = listen_on(argv[1]);
-    if (rt_http_listen(server, fd) < 0)
+    if (rt_http_listen(server, fd, 0) < 0)
         return 1;
     uv_signal_t signal;
     uv_signal_init(rt_loop_uv(), &signal);

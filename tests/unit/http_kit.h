@@ -117,7 +117,7 @@ static inline void serve(rt_http_options options, void (*with)(void))
     add_routes(router);
     int fd = listen_somewhere();
     server = rt_http_open(&options, router);
-    CU_ASSERT_EQUAL(rt_http_listen(server, fd), 0);
+    CU_ASSERT_EQUAL(rt_http_listen(server, fd, 0), 0);
     uv_async_init(rt_loop_uv(), &async, on_command);
     client = with;
     drained = false;

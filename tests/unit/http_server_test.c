@@ -346,7 +346,7 @@ static void unused_server(void)
     CU_ASSERT_EQUAL(rt_loop_open(&(rt_loop_options){0}), 0);
     rt_http_close(rt_http_open(&(rt_http_options){0}, router));
     server = rt_http_open(&(rt_http_options){0}, router);
-    CU_ASSERT_EQUAL(rt_http_listen(server, -1), -EBADF);
+    CU_ASSERT_EQUAL(rt_http_listen(server, -1, 0), -EBADF);
     rt_http_close(server);
     rt_loop_close();
     rt_router_free(router);

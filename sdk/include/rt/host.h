@@ -124,6 +124,14 @@ struct rt_host {
     int (*json_text)(rt_json *json, rt_str *text);
     int (*json_parse)(rt_ctx *ctx, const char *text, uint64_t length,
                       const struct rt_json_value **value);
+
+    /* http.h, streams */
+    int (*body_read)(rt_ctx *ctx, const struct rt_request *request, void *into, uint64_t size,
+                     uint64_t *got);
+    int (*respond_begin)(rt_ctx *ctx, struct rt_response *response, uint32_t status,
+                         const char *content_type);
+    int (*respond_write)(rt_ctx *ctx, struct rt_response *response, const char *data,
+                         uint64_t length);
 };
 
 /* This plugin's view of it; RT_MODULE defines it, the host fills it in before registration. */

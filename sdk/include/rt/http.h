@@ -57,6 +57,8 @@ typedef struct rt_route_options {
     uint32_t reserved;
     uint64_t max_body; /* bytes; 413 beyond; default `http.max_body` */
     uint64_t timeout;  /* nanoseconds; 504 beyond; default `http.request_timeout` */
+    uint32_t streams;  /* 1: the handler starts before the body is there: rt_body_read */
+    uint32_t reserved_too;
 } rt_route_options;
 
 /* In RT_REGISTER: rt_route(registry, RT_GET, "/orders/{id}", get_order, .timeout = RT_S(2)).
@@ -112,6 +114,32 @@ static inline int rt_respond_json(rt_ctx *ctx, rt_response *response, uint32_t s
     rt_str text;
     RT_TRY(rt_host_table->json_text(json, &text));
     return rt_respond(ctx, response, status, "application/json", text);
+}
+
+/* Reads more of the body of a route that streams: at most `size` bytes; `*got` is 0 at its end.
+ * Waits, and the peer waits while 64 KiB are not taken. -RT_EINVALID_ARGUMENT: it is malformed or
+ * cut; -RT_EOUT_OF_RANGE: longer than the route's max_body; -RT_EDEADLINE: it did not come
+ * in time. Returned from the handler, these are 400, 413 and 408. A body that is not read to its
+ * end ends the connection. */
+static inline int rt_body_read(rt_ctx *ctx, const rt_request *request, void *into, uint64_t size,
+                               uint64_t *got)
+{
+    return rt_host_table->body_read(ctx, request, into, size, got);
+}
+
+/* Begins an answer whose body follows in pieces of any size and number; sends the head. When the
+ * handler then fails, the client sees that the body is cut. */
+static inline int rt_respond_begin(rt_ctx *ctx, rt_response *response, uint32_t status,
+                                   const char *content_type)
+{
+    return rt_host_table->respond_begin(ctx, response, status, content_type);
+}
+
+/* Sends a piece; it leaves at once, so collect small ones. Waits while 64 KiB wait for the client,
+ * at most until the deadline. -RT_ECANCELED: the client is gone. */
+static inline int rt_respond_write(rt_ctx *ctx, rt_response *response, rt_str piece)
+{
+    return rt_host_table->respond_write(ctx, response, piece.data, piece.length);
 }
 
 /* Parses the request's body: -RT_EINVALID_ARGUMENT (400) if it is not valid JSON. */

@@ -1,0 +1,98 @@
+/* exchange.h — one request and its answer, whatever protocol carries them
+ *
+ * The protocol (http1.c, http2.c) has parsed a head into the server's `head` and starts the
+ * exchange, which runs the route's handler as a unit of work, often to its end before it returns.
+ * What the handler answers goes out through the protocol's rt_way.
+ *
+ * Memory: an exchange lies in its protocol's structures and stays until `ended` was called. When
+ * its peer is gone the protocol calls rt_exchange_abandon, and still waits for `ended`.
+ */
+#ifndef RT_HTTP_EXCHANGE_H
+#define RT_HTTP_EXCHANGE_H
+
+#include "base/buffer.h"
+#include "fiber/fiber.h"
+#include "http/http.h"
+#include "http/router.h"
+
+#define RT_RESPONSE_MAGIC 0x70736572u
+
+/* Bytes of a streamed body, either way, that are kept before its sender has to wait. */
+#define RT_STREAM_WINDOW 65536u
+
+typedef struct rt_connection rt_connection;
+typedef struct rt_exchange rt_exchange;
+
+struct rt_response {
+    uint32_t magic;
+    uint32_t status; /* 0: not answered */
+    rt_http_server *server;
+    const char *content_type;
+    uint64_t length; /* of the body, also when HEAD does without it */
+    size_t body_at;  /* in `bytes`, behind room for the head */
+    rt_buffer bytes;
+    rt_buffer headers;  /* whole lines */
+    rt_buffer trailers; /* whole lines; of a streamed body */
+    bool head_only;
+    bool streamed; /* the head has gone out, and the body follows in pieces */
+};
+
+/* How a protocol sends; all but `answer` and `ended` are for streams. */
+typedef struct rt_way {
+    /* The unit has ended: sends what was answered, whole. */
+    void (*answer)(rt_ctx *ctx, rt_exchange *exchange);
+    /* Sends the head; the body follows. */
+    void (*begin)(rt_ctx *ctx, rt_exchange *exchange);
+    /* Takes a piece of the body, at most RT_STREAM_WINDOW bytes; it is sent as soon as possible. */
+    void (*write)(rt_exchange *exchange, const char *data, size_t length);
+    /* So much waits to be sent that the handler must wait, in `writing`, for the protocol. */
+    bool (*is_full)(const rt_exchange *exchange);
+    /* The body is over. Not `whole`: the handler failed, and the peer must see that it is cut. */
+    void (*finish)(rt_exchange *exchange, bool whole);
+    /* The handler awaits the request's body (first: send 100 Continue if that is asked for), or has
+     * taken bytes out of `body`, so that there is room for more. */
+    void (*read)(rt_exchange *exchange);
+    /* The last call: the unit is gone, and the exchange may go. */
+    void (*ended)(rt_exchange *exchange);
+} rt_way;
+
+struct rt_exchange {
+    rt_connection *connection;
+    const rt_way *way;
+    rt_ctx *ctx; /* once the unit waits */
+    const rt_route *route;
+    const char *problem;
+    uint32_t refusal; /* the host's own answer instead of a handler's; or 0 */
+    uint32_t allowed; /* methods, for 405 and OPTIONS */
+    rt_response response;
+    rt_buffer body; /* of the request; of a streamed one what the handler has not taken */
+    rt_parking reading, writing; /* the handler, while it waits for the peer */
+    uint32_t body_status;        /* of a streamed body that went wrong: 400, 408, 413; else 0 */
+    bool body_open;              /* it streams, and more may come */
+    bool busy;                   /* a unit of work runs */
+    bool began;                  /* the unit had its fiber */
+    bool counted;                /* it counts as a request */
+    bool gone;                   /* nobody is there to be answered */
+};
+
+/* Both answer the server's parsed head. */
+void rt_exchange_start(rt_exchange *exchange);
+void rt_exchange_refuse(rt_exchange *exchange, uint32_t status, const char *problem);
+/* Whether the route takes its body in pieces: the exchange is then started before it is complete,
+ * with `body_open`. */
+bool rt_exchange_streams(const rt_exchange *exchange);
+/* More of a streamed body is in `body`, it is complete (`body_open` cleared), or it failed. */
+void rt_exchange_received(rt_exchange *exchange);
+/* There is room for more of the answer. */
+void rt_exchange_sent(rt_exchange *exchange);
+/* The peer is gone: cancels what runs. */
+void rt_exchange_abandon(rt_exchange *exchange);
+/* Gives back its buffers. */
+void rt_exchange_free(rt_exchange *exchange);
+
+static inline rt_exchange *rt_exchange_of(rt_response *response)
+{
+    return (rt_exchange *)((char *)response - offsetof(rt_exchange, response));
+}
+
+#endif
