@@ -10,6 +10,7 @@
 #define RT_FIBER_FIBER_H
 
 #include "base/arena.h"
+#include "fiber/marks.h"
 
 #include <rt/context.h>
 #include <rt/wait.h>
@@ -19,6 +20,10 @@ typedef struct rt_loop_options {
     size_t stack_size;          /* bytes; 0: 128 KiB (512 KiB under sanitizers) */
     uint32_t pool_threads;      /* 0: 4 */
     uint64_t finalizer_timeout; /* ns; 0: 5 s */
+    rt_loop_marks *marks;       /* outlives the loop; or NULL */
+    /* The entry of a service that is about to start; or NULL. */
+    uint32_t (*service_entry)(void *argument, const rt_instance *instance, const char *name);
+    void *service_entry_argument;
     /* Told of the end, other than in success or interruption, of work whose exit nobody gets:
      * services, posts, rt_run_async without on_exit. For logging; or NULL. */
     void (*report)(rt_ctx *ctx, const char *name, const rt_exit *exit);
@@ -42,6 +47,7 @@ typedef struct rt_unit_options {
     const char *correlation_id; /* copied; NULL: made on first use */
     rt_cancel *cancel;          /* or NULL */
     uint32_t stack_size;        /* bytes; 0: the default */
+    uint32_t entry;             /* left in rt_loop_marks while it runs; 0: its parent's */
     /* Called on the loop once the unit and its finalizers have ended, before its memory goes. */
     void (*done)(rt_ctx *ctx, const rt_exit *exit, void *argument);
     void *done_argument;

@@ -75,6 +75,7 @@ struct rt_unit {
     void *done_argument;
     const char *correlation;
     rt_instance *home; /* whose work it is, whoever's code runs */
+    uint32_t entry;
 
     /* From here on kept while the unit is idle. */
     rt_arena arena;
@@ -95,6 +96,9 @@ typedef struct rt_loop {
     size_t stack_size;
     uint64_t finalizer_timeout;
     bool open;
+    rt_loop_marks *marks;
+    uint32_t (*service_entry)(void *argument, const rt_instance *instance, const char *name);
+    void *service_entry_argument;
     void (*report)(rt_ctx *ctx, const char *name, const rt_exit *exit);
 } rt_loop;
 
@@ -129,6 +133,21 @@ static inline void rt_check_left_behind(void)
 }
 #endif
 
+/* Plain stores that the compiler neither moves nor splits. */
+RT_ALWAYS_INLINE uint32_t rt_mark_entered(uint32_t entry)
+{
+    rt_loop_marks *marks = rt_the_loop.marks;
+    uint32_t before = marks->running;
+    __atomic_store_n(&marks->turns, marks->turns + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&marks->running, entry, __ATOMIC_RELAXED);
+    return before;
+}
+
+RT_ALWAYS_INLINE void rt_mark_left(uint32_t before)
+{
+    __atomic_store_n(&rt_the_loop.marks->running, before, __ATOMIC_RELAXED);
+}
+
 /* Both sides of a switch are inlined: a `ret` after a jump is mispredicted, 10 ns each. */
 
 /* Runs it until it waits or ends; true: it has ended and is gone. */
@@ -137,6 +156,7 @@ RT_ALWAYS_INLINE bool rt_unit_resume(rt_unit *unit)
     int kept = errno;
     void *fake = NULL;
     rt_unit *starter = rt_current_unit;
+    uint32_t before = rt_mark_entered(unit->entry);
     rt_current_unit = unit;
     rt_shadow_enter(&unit->shadow, &fake, unit->stack->low, unit->stack->size);
     rt_transfer transfer = jump_fcontext(unit->here, unit);
@@ -146,6 +166,7 @@ RT_ALWAYS_INLINE bool rt_unit_resume(rt_unit *unit)
         unit->here = transfer.context;
     else
         rt_unit_left(unit);
+    rt_mark_left(before);
     errno = kept;
     return transfer.data != NULL;
 }

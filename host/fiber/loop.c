@@ -33,11 +33,13 @@ static void before_poll(uv_prepare_t *prepare)
 {
     (void)prepare;
     run_ready();
+    __atomic_store_n(&rt_the_loop.marks->polling, 1, __ATOMIC_RELAXED);
 }
 
 static void after_poll(uv_check_t *check)
 {
     (void)check;
+    __atomic_store_n(&rt_the_loop.marks->polling, 0, __ATOMIC_RELAXED);
     run_ready();
 }
 
@@ -90,12 +92,16 @@ static void close_handles(rt_loop *loop)
 
 int rt_loop_open(const rt_loop_options *options)
 {
+    static rt_loop_marks unread;
     rt_loop *loop = &rt_the_loop;
     if (loop->open)
         rt_misuse("a process has one loop");
     *loop = (rt_loop){.stack_size = options->stack_size ? options->stack_size : DEFAULT_STACK,
                       .finalizer_timeout = options->finalizer_timeout ? options->finalizer_timeout
                                                                       : (uint64_t)5 * 1000000000u,
+                      .marks = options->marks ? options->marks : &unread,
+                      .service_entry = options->service_entry,
+                      .service_entry_argument = options->service_entry_argument,
                       .report = options->report};
     set_pool_threads(options->pool_threads);
     RT_TRY(rt_correlation_seed());

@@ -9,6 +9,13 @@ static void service_ended(rt_ctx *ctx, const rt_exit *exit, void *name)
     free(name);
 }
 
+static uint32_t entry_of(const rt_instance *instance, const char *name)
+{
+    const rt_loop *loop = &rt_the_loop;
+    return loop->service_entry ? loop->service_entry(loop->service_entry_argument, instance, name)
+                               : 0;
+}
+
 int rt_host_service(rt_ctx *ctx, const char *name, rt_work work, void *argument)
 {
     rt_unit *starter = rt_unit_of(ctx);
@@ -18,6 +25,7 @@ int rt_host_service(rt_ctx *ctx, const char *name, rt_work work, void *argument)
     rt_unit_options options = {.instance = ctx->instance,
                                .name = own_name,
                                .stack_size = (uint32_t)starter->stack_size,
+                               .entry = entry_of(ctx->instance, name),
                                .done = service_ended,
                                .done_argument = own_name};
     rt_unit_start(&options, work, argument);

@@ -129,6 +129,8 @@ static void join_parent(rt_unit *unit, rt_unit *parent)
     /* Once a task has failed, later ones start cancelled, as if they had been there. */
     bool lost = parent->cancelled || (parent->failed && rt_unit_is_task(unit));
     unit->cancelled = lost && !parent->shielded;
+    if (!unit->entry)
+        unit->entry = parent->entry;
     rt_list_append(&parent->children, &unit->sibling);
 }
 
@@ -147,6 +149,7 @@ static rt_unit *make_unit(rt_unit *parent, const rt_unit_options *options, rt_wo
     unit->name = options->name;
     unit->deadline = options->deadline;
     unit->home = options->instance;
+    unit->entry = options->entry;
     unit->root = unit;
     unit->work = work;
     unit->argument = argument;

@@ -162,7 +162,8 @@ static void start_route(rt_exchange *exchange, const char *correlation_id)
                                .name = route->name,
                                .deadline = now + timeout,
                                .correlation_id = correlation_id,
-                               .stack_size = route->stack_size};
+                               .stack_size = route->stack_size,
+                               .entry = route->entry};
     exchange->refusal = 0;
     exchange->body_status = 0;
     exchange->counted = true;

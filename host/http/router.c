@@ -26,6 +26,7 @@ typedef struct node {
 struct rt_router {
     rt_arena arena;
     node root;
+    rt_route *newest;
 };
 
 rt_router *rt_router_new(void)
@@ -165,8 +166,10 @@ int rt_router_add(rt_router *router, rt_instance *instance, uint32_t stack_size,
 {
     if (!pattern || !handler || method == 0 || method >= METHODS)
         return -RT_EINVALID_ARGUMENT;
+    static const uint8_t never;
     rt_route *route = RT_NEW(&router->arena, rt_route);
     route->instance = instance;
+    route->quarantined = &never;
     route->handler = handler;
     route->method = method;
     route->stack_size = stack_size;
@@ -181,8 +184,13 @@ int rt_router_add(rt_router *router, rt_instance *instance, uint32_t stack_size,
             *conflict = leaf->routes[method]->instance ? leaf->routes[method]->instance->name : "";
         return -RT_EALREADY_EXISTS;
     }
-    leaf->routes[method] = route;
+    leaf->routes[method] = router->newest = route;
     return 0;
+}
+
+rt_route *rt_router_newest(rt_router *router)
+{
+    return router->newest;
 }
 
 /* --- look-up --------------------------------------------------------------------------------- */

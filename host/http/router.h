@@ -12,13 +12,18 @@ typedef struct rt_route {
     const char *pattern;
     uint32_t method;
     uint32_t stack_size;
-    uint64_t max_body; /* 0: the default */
-    uint64_t timeout;  /* ns; 0: the default */
-    bool streams;      /* its handler reads the body in pieces */
+    uint32_t entry;             /* the worker's mark while it runs; 0: none */
+    const uint8_t *quarantined; /* not 0 there: it is refused */
+    uint64_t max_body;          /* 0: the default */
+    uint64_t timeout;           /* ns; 0: the default */
+    bool streams;               /* its handler reads the body in pieces */
     uint32_t parameter_count;
     const char *parameters[RT_HTTP_SEGMENTS];
     uint8_t parameter_segments[RT_HTTP_SEGMENTS]; /* which segment of the path each one is */
 } rt_route;
+
+/* What rt_router_add added last, to be given more than a module says; NULL before the first. */
+rt_route *rt_router_newest(rt_router *router);
 
 /* The route for head->method (GET's for HEAD), or NULL with the methods that the path has as bits
  * (1 << rt_http_method); none: there is no such path. */

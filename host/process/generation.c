@@ -27,8 +27,8 @@ uint64_t rt_monotonic(void)
     return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
 }
 
-void rt_generation_init(rt_generation *generation, rt_arena *arena, const rt_plan *plan,
-                        const rt_sockets *sockets, char **variables, size_t count)
+int rt_generation_init(rt_generation *generation, rt_arena *arena, const rt_plan *plan,
+                       const rt_sockets *sockets, char **variables, size_t count)
 {
     *generation =
         (rt_generation){.plan = plan, .sockets = sockets, .variables = variables, .count = count};
@@ -37,6 +37,8 @@ void rt_generation_init(rt_generation *generation, rt_arena *arena, const rt_pla
         generation->workers[i] =
             (rt_worker){.number = (uint32_t)i + 1, .control = -1, .due = rt_monotonic()};
     }
+    generation->board = RT_NEW(arena, rt_board);
+    return rt_board_make(generation->board, (uint32_t)count);
 }
 
 static void set_text(char **kept, const char *text)
@@ -70,6 +72,23 @@ void rt_generation_free(rt_generation *generation)
     for (size_t i = 0; i < generation->count; i++)
         forget(&generation->workers[i]);
     set_text(&generation->first_problem, NULL);
+    if (generation->board)
+        rt_board_close(generation->board);
+}
+
+/* --- the board ------------------------------------------------------------------------------- */
+
+static rt_board_slot *slot_of(const rt_generation *generation, const rt_worker *worker)
+{
+    return rt_board_slot_of(generation->board, worker->number);
+}
+
+static void set_state(const rt_generation *generation, rt_worker *worker, rt_worker_state state)
+{
+    rt_board_slot *slot = slot_of(generation, worker);
+    worker->state = state;
+    __atomic_store_n(&slot->state, state, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->pid, worker->pid, __ATOMIC_RELAXED);
 }
 
 /* --- starting -------------------------------------------------------------------------------- */
@@ -91,27 +110,43 @@ static uint64_t start_limit(const rt_generation *generation)
     return (uint64_t)generation->plan->host.start_timeout + GRACE;
 }
 
-static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t now)
+static int execute_worker(const rt_generation *generation, rt_worker *worker)
 {
+    const rt_sockets *sockets = generation->sockets;
+    int *keep = rt_xcalloc(sockets->count + 1, sizeof *keep);
+    if (sockets->count)
+        memcpy(keep, sockets->descriptors, sockets->count * sizeof *keep);
+    keep[sockets->count] = generation->board->fd;
     rt_role role = {.program = "/proc/self/exe",
                     .word = RT_ROLE_WORKER,
                     .variables = generation->variables,
-                    .keep = generation->sockets->descriptors,
-                    .keep_count = generation->sockets->count,
+                    .keep = keep,
+                    .keep_count = sockets->count + 1,
                     .output = -1};
+    int error = rt_role_start(&role, &worker->pid, &worker->control);
+    free(keep);
+    return error;
+}
+
+static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t now)
+{
     rt_setup setup = {.sockets = generation->sockets->descriptors,
                       .socket_count = generation->sockets->count,
+                      .board = generation->board->fd,
+                      .number = worker->number,
                       .plan = (rt_plan *)generation->plan};
     worker->started = now;
     worker->due = now + start_limit(generation);
-    int error = rt_role_start(&role, &worker->pid, &worker->control);
+    slot_of(generation, worker)->marks = (rt_loop_marks){0};
+    int error = execute_worker(generation, worker);
     if (error) {
         rt_log_host(RT_LOG_ERROR, "worker %u cannot be started: %s", worker->number,
                     strerror(-error));
         put_off(worker, now);
         return;
     }
-    worker->state = RT_WORKER_STARTING;
+    slot_of(generation, worker)->restarts += worker->replaces;
+    set_state(generation, worker, RT_WORKER_STARTING);
     rt_setup_pack(&worker->outbox, &setup);
 }
 
@@ -157,13 +192,13 @@ static void take_problem(rt_worker *worker, const rt_message *message)
     rt_buffer_free(&text);
 }
 
-static void take_ready(rt_worker *worker)
+static void take_ready(const rt_generation *generation, rt_worker *worker)
 {
     worker->phase = RT_PHASE_SERVE;
     set_text(&worker->module, NULL);
     if (worker->state != RT_WORKER_STARTING)
         return;
-    worker->state = RT_WORKER_READY;
+    set_state(generation, worker, RT_WORKER_READY);
     worker->due = 0;
     if (worker->replaces)
         rt_log_host(RT_LOG_INFO, "worker %u (pid %d) serves again", worker->number,
@@ -180,7 +215,7 @@ static void take_message(rt_generation *generation, rt_worker *worker, const rt_
         take_problem(worker, message);
         break;
     case RT_TELL_READY:
-        take_ready(worker);
+        take_ready(generation, worker);
         break;
     }
 }
@@ -269,7 +304,7 @@ static void bury(rt_generation *generation, rt_worker *worker, int status)
         ; /* its last words */
     note_end(generation, worker, status);
     forget(worker);
-    worker->state = RT_WORKER_ABSENT;
+    set_state(generation, worker, RT_WORKER_ABSENT);
     worker->due = 0;
     if (!generation->stopping)
         put_off(worker, rt_monotonic());
@@ -327,7 +362,7 @@ void rt_generation_stop(rt_generation *generation)
         worker->due = worker->pid > 0 ? rt_monotonic() + limit : 0;
         if (worker->pid <= 0)
             continue;
-        worker->state = RT_WORKER_STOPPING;
+        set_state(generation, worker, RT_WORKER_STOPPING);
         rt_message_pack(&worker->outbox, &(rt_message){.kind = RT_TELL_STOP});
     }
 }

@@ -7,6 +7,7 @@
 #ifndef RT_PROCESS_GENERATION_H
 #define RT_PROCESS_GENERATION_H
 
+#include "process/board.h"
 #include "process/listen.h"
 #include "process/message.h"
 
@@ -40,6 +41,7 @@ typedef struct rt_generation {
     const rt_plan *plan;
     const rt_sockets *sockets;
     char **variables; /* the workers' environment */
+    rt_board *board;
     rt_worker *workers;
     size_t count;
     bool was_ready; /* all workers were, once */
@@ -50,8 +52,9 @@ typedef struct rt_generation {
 
 uint64_t rt_monotonic(void);
 
-void rt_generation_init(rt_generation *generation, rt_arena *arena, const rt_plan *plan,
-                        const rt_sockets *sockets, char **variables, size_t count);
+/* 0 or -errno: there is no memory for the board. */
+int rt_generation_init(rt_generation *generation, rt_arena *arena, const rt_plan *plan,
+                       const rt_sockets *sockets, char **variables, size_t count);
 void rt_generation_free(rt_generation *generation);
 
 /* Starts what is due and kills what is overdue. */

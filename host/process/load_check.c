@@ -184,8 +184,10 @@ static void end_child(struct attempt *attempt)
 static int run_child(struct attempt *attempt)
 {
     struct load_check *check = attempt->check;
-    rt_setup setup = {
-        .skip = check->skip, .skip_count = check->skip_count, .plan = check->composition->plan};
+    rt_setup setup = {.board = -1,
+                      .skip = check->skip,
+                      .skip_count = check->skip_count,
+                      .plan = check->composition->plan};
     int error = start_child(attempt);
     if (error)
         return error;

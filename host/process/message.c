@@ -48,6 +48,8 @@ void rt_setup_pack(rt_buffer *buffer, const rt_setup *setup)
     rt_pack_u64(buffer, setup->socket_count);
     for (size_t i = 0; i < setup->socket_count; i++)
         rt_pack_u64(buffer, (uint64_t)setup->sockets[i]);
+    rt_pack_u64(buffer, (uint64_t)setup->board);
+    rt_pack_u64(buffer, setup->number);
     rt_pack_u64(buffer, setup->skip_count);
     for (size_t i = 0; i < setup->skip_count; i++)
         rt_pack_text(buffer, setup->skip[i]);
@@ -156,6 +158,8 @@ static rt_setup *unpack_setup(rt_arena *arena, const char *frame, uint64_t lengt
         sockets[i] = (int)rt_unpack_u64(&unpack);
     setup->sockets = sockets;
     setup->socket_count = count;
+    setup->board = (int)rt_unpack_u64(&unpack);
+    setup->number = (uint32_t)rt_unpack_u64(&unpack);
     setup->skip_count = count = rt_unpack_count(&unpack);
     setup->skip = rt_arena_alloc(arena, count * sizeof *setup->skip);
     for (uint32_t i = 0; i < count; i++)

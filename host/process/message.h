@@ -44,6 +44,8 @@ typedef struct rt_message {
 typedef struct rt_setup {
     const int *sockets; /* listening; the child's numbers are the parent's */
     size_t socket_count;
+    int board;         /* descriptor of the generation's board; -1: none */
+    uint32_t number;   /* the worker's, from 1 */
     const char **skip; /* modules not to load */
     size_t skip_count;
     rt_plan *plan;

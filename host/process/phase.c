@@ -95,6 +95,9 @@ rt_phase_run *rt_phase_start(rt_running *running, rt_phase phase, rt_phase_funct
                                .name = rt_phase_names[phase],
                                .deadline = rt_host_now() + (uint64_t)timeout,
                                .stack_size = running->plan->stack_size,
+                               .entry = rt_board_enter(running->runtime->board, RT_ENTRY_PHASE,
+                                                       running->plan->name, running->plan->module,
+                                                       rt_phase_names[phase]),
                                .done = phase_ended,
                                .done_argument = run};
     rt_ctx *ctx = rt_unit_start(&options, run_function, run);

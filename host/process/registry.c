@@ -1,3 +1,4 @@
+#include "http/router.h"
 #include "process/runtime.h"
 
 #include <string.h>
@@ -115,6 +116,14 @@ static const char *method_name(uint32_t method)
     }
 }
 
+static void enter_route(const rt_running *running, rt_route *route)
+{
+    rt_board *board = running->runtime->board;
+    route->entry = rt_board_enter(board, RT_ENTRY_ROUTE, running->plan->name, running->plan->module,
+                                  route->name);
+    route->quarantined = rt_board_quarantine(board, route->entry);
+}
+
 int rt_host_route(rt_registry *registry, uint32_t method, const char *pattern, rt_handler handler,
                   const rt_route_options *options)
 {
@@ -137,5 +146,6 @@ int rt_host_route(rt_registry *registry, uint32_t method, const char *pattern, r
     if (result < 0)
         return refuse(registry, -result, RT_D_REGISTER_FAILED, "the route `%s %s` is malformed",
                       name, pattern);
+    enter_route(running, rt_router_newest(running->runtime->router));
     return 0;
 }

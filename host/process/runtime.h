@@ -11,6 +11,7 @@
 #include "base/diagnostic.h"
 #include "fiber/fiber.h"
 #include "http/http.h"
+#include "process/board.h"
 #include "process/message.h"
 #include "telemetry/effect.h"
 
@@ -52,6 +53,7 @@ struct rt_runtime {
     rt_watch watch;
     rt_running *instances; /* by plan->instances */
     rt_router *router;
+    rt_board *board;       /* where its work is named; or NULL */
     rt_phase_run *current; /* what the driver's fiber waits for */
     bool stopping;         /* nothing more is started */
 };

@@ -367,9 +367,11 @@ static int prepare(struct supervisor *supervisor)
     announce(plan);
     char **variables = rt_environment_without(&supervisor->arena, environ, plan->secret_variables,
                                               plan->secret_variable_count);
-    rt_generation_init(&supervisor->generation, &supervisor->arena, plan, &supervisor->sockets,
-                       variables, worker_count(plan));
-    return 0;
+    int error = rt_generation_init(&supervisor->generation, &supervisor->arena, plan,
+                                   &supervisor->sockets, variables, worker_count(plan));
+    if (error)
+        rt_log_host(RT_LOG_FATAL, "no memory to share with the workers: %s", strerror(-error));
+    return error ? EX_OSERR : 0;
 }
 
 int rt_supervise(const rt_composition *composition)

@@ -20,6 +20,7 @@ struct worker {
     int control;
     rt_inbox inbox;
     rt_setup *setup;
+    rt_board board;
     rt_runtime runtime;
     rt_http_server *server;
     rt_channel *stop;    /* closed when the worker is to end */
@@ -271,12 +272,32 @@ static void log_end(rt_ctx *ctx, const char *name, const rt_exit *exit)
                     exit->finalizer_error->message);
 }
 
+static uint32_t service_entry(void *board, const rt_instance *instance, const char *name)
+{
+    char entry[128];
+    snprintf(entry, sizeof entry, "service `%s`", name);
+    return rt_board_enter(board, RT_ENTRY_SERVICE, instance->name, instance->module, entry);
+}
+
+/* Where the loop leaves its marks; without a board nobody is told. */
+static rt_loop_marks *open_board(struct worker *worker)
+{
+    int error = rt_board_open(&worker->board, worker->setup->board);
+    rt_board_slot *slot = error ? NULL : rt_board_slot_of(&worker->board, worker->setup->number);
+    if (!slot)
+        rt_log_host(RT_LOG_ERROR, "cannot read the generation's board: %s", strerror(-error));
+    return slot ? &slot->marks : NULL;
+}
+
 static int open_worker(struct worker *worker)
 {
     const rt_host_settings *host = &worker->setup->plan->host;
     rt_log_options log = {host->log.level, host->log.format, host->log.file, host->name};
     rt_loop_options loop = {.pool_threads = (uint32_t)host->pool.threads,
                             .finalizer_timeout = (uint64_t)host->finalizer_timeout,
+                            .marks = open_board(worker),
+                            .service_entry = service_entry,
+                            .service_entry_argument = &worker->board,
                             .report = log_end};
     int error = rt_log_open(&log);
     if (error)
@@ -290,6 +311,7 @@ static int run_plan(struct worker *worker)
 {
     rt_watch watch = {tell_phase, tell_problem, worker};
     rt_runtime_init(&worker->runtime, worker->setup->plan, &watch);
+    worker->runtime.board = &worker->board;
     bool loaded = load_all(worker);
     if (loaded)
         run(worker);

@@ -1,0 +1,15 @@
+/* marks.h — where the loop leaves its marks, for others to read at any time: a watchdog, a
+ * supervisor
+ */
+#ifndef RT_FIBER_MARKS_H
+#define RT_FIBER_MARKS_H
+
+#include <stdint.h>
+
+typedef struct rt_loop_marks {
+    uint32_t running; /* entry of the unit of work that runs; 0: none does, or it has none */
+    uint32_t polling; /* the loop waits, or runs callbacks of descriptors */
+    uint64_t turns;   /* times that a unit was resumed */
+} rt_loop_marks;
+
+#endif
