@@ -3,6 +3,9 @@
 import contextlib
 import glob
 import os
+import re
+import resource
+import shutil
 import signal
 import socket
 import statistics
@@ -12,7 +15,8 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PREFIX = os.environ.get("RT_PREFIX", f"{TOP}/build/prefix")
-HTTP_HELLO = f"{os.environ.get('RT_BUILD', TOP + '/build/bench')}/tests/bench/http-hello"
+PROGRAMS = f"{os.environ.get('RT_BUILD', TOP + '/build/bench')}/tests/bench"
+HTTP_HELLO = f"{PROGRAMS}/http-hello"
 # rtd would warn of them: variables of that prefix are settings.
 for variable in [name for name in os.environ if name.startswith("RT_")]:
     del os.environ[variable]
@@ -138,13 +142,27 @@ def stop(child, wrapper):
             signal.SIGTERM)
 
 
-def rtd_command(folder, port):
-    """rtd with the example application as in production, but for root, mail and the log's level."""
+def rtd_command(folder, port, workers=1, plugins=(), only=None):
+    """rtd with the example application as in production, but for root, mail and the log's level;
+    with `plugins`, those files beside it; with `only`, that module instead of it."""
     path = f"{folder}/runtime.conf"
+    folders = [f"{PREFIX}/lib/rt/plugins"]
+    if plugins:
+        folders.append(f"{folder}/plugins")
+        os.makedirs(folders[-1], exist_ok=True)
+        for plugin in plugins:
+            shutil.copy(plugin, folders[-1])
+    listed = ", ".join(f'"{item}"' for item in folders)
+    loaded = f'load = [ "{only}" ];' if only else 'acknowledge = [ "email-memory" ];'
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f'environment = "production";\nallow_root = true;\nworkers = 1;\n'
-                   f'acknowledge = [ "email-memory" ];\nhttp: {{ listen = [ "127.0.0.1:{port}" ]; }};\n'
-                   f'log: {{ level = "warn"; }};\n')
+        file.write(f"""environment = "production";
+allow_root = true;
+workers = {workers};
+plugins = [ {listed} ];
+{loaded}
+http: {{ listen = [ "127.0.0.1:{port}" ]; }};
+log: {{ level = "warn"; }};
+""")
     return [RTD, "--config", path]
 
 
@@ -172,11 +190,52 @@ http {{
     return [NGINX, "-p", folder, "-c", path]
 
 
-def load(port, requests, clients=32):
-    """Sends exactly so many requests over kept connections from the other core."""
+def load(port, requests, clients=32, path="/hello", arguments=()):
+    """Sends exactly so many requests over kept connections from the other core; h2load's report."""
     done = subprocess.run(
-        ["h2load", "--h1", "-n", str(requests), "-c", str(clients), "-t", "1",
-         f"http://127.0.0.1:{port}/hello"], check=True, text=True, stdout=subprocess.PIPE,
+        ["h2load", "--h1", "-n", str(requests), "-c", str(clients), "-t", "1", *arguments,
+         f"http://127.0.0.1:{port}{path}"], check=True, text=True, stdout=subprocess.PIPE,
         preexec_fn=lambda: os.sched_setaffinity(0, CLIENT_CORE), timeout=600)
     if f"{requests} succeeded" not in done.stdout:
         sys.exit(f"not every request was answered:\n{done.stdout}")
+    return done.stdout
+
+
+def rate(report):
+    """Requests a second, of h2load's report."""
+    return float(re.search(r"finished in [^,]+, ([\d.]+) req/s", report)[1])
+
+
+def worker_pids(root):
+    return [pid for pid in tree(root) if pid != root]
+
+
+def memory(pid, key="Pss"):
+    """Bytes of a process's memory; Pss counts what is shared in proportion."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(f"{key}:"))
+
+
+def raise_descriptor_limit():
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+
+def connect_many(port, count, request):
+    """So many connections, each with its request sent."""
+    connections = []
+    for _ in range(count):
+        connection = socket.create_connection(("127.0.0.1", port))
+        connection.sendall(request)
+        connections.append(connection)
+    return connections
+
+
+def read_answers(connections, end):
+    """Reads from each until its answer ends as told."""
+    for connection in connections:
+        answer = b""
+        while not answer.endswith(end):
+            part = connection.recv(4096)
+            assert part, "the connection was closed"
+            answer += part
