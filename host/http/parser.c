@@ -219,6 +219,34 @@ static int judge_content_length(rt_http_head *head, fields *seen, rt_str value)
     return RT_HTTP_DONE;
 }
 
+static bool is_listed(rt_str list, const char *lower)
+{
+    const char *at = list.data, *end = list.data + list.length;
+    while (at < end) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        const char *stop = comma ? comma : end;
+        if (rt_http_same(trim(at, stop), lower))
+            return true;
+        at = stop + 1;
+    }
+    return false;
+}
+
+/* RFC 9112, 6.3: without `chunked` at the end, and with it twice (7.1), nobody knows where the body
+ * ends, which is 400 and not the 501 of a coding that is not known. */
+static int refuse_coding(rt_http_head *head, rt_str value)
+{
+    const char *end = value.data + value.length, *last = end;
+    while (last > value.data && last[-1] != ',')
+        last--;
+    rt_str others = {value.data, (uint64_t)(last - value.data)}; /* with the comma */
+    if (!rt_http_same(trim(last, end), "chunked") || is_listed(others, "chunked"))
+        return refuse(head, 400, "a Transfer-Encoding that does not end in one `chunked`");
+    if (is_listed(others, ""))
+        return refuse(head, 400, "a Transfer-Encoding with an empty coding");
+    return refuse(head, 501, "a Transfer-Encoding other than `chunked`");
+}
+
 static int judge_transfer_encoding(rt_http_head *head, fields *seen, rt_str value)
 {
     if (seen->transfer_encoding)
@@ -226,23 +254,14 @@ static int judge_transfer_encoding(rt_http_head *head, fields *seen, rt_str valu
     if (head->minor == 0)
         return refuse(head, 400, "Transfer-Encoding in HTTP/1.0");
     seen->transfer_encoding = true;
-    if (!rt_http_same(value, "chunked"))
-        return refuse(head, 501, "a Transfer-Encoding other than `chunked`");
-    head->chunked = true;
-    return RT_HTTP_DONE;
+    head->chunked = rt_http_same(value, "chunked");
+    return head->chunked ? RT_HTTP_DONE : refuse_coding(head, value);
 }
 
 static int judge_connection(rt_http_head *head, fields *seen, rt_str value)
 {
     (void)seen;
-    const char *at = value.data, *end = value.data + value.length;
-    while (at < end) {
-        const char *comma = memchr(at, ',', (size_t)(end - at));
-        const char *stop = comma ? comma : end;
-        if (rt_http_same(trim(at, stop), "close"))
-            head->close = true;
-        at = stop + 1;
-    }
+    head->close |= is_listed(value, "close");
     return RT_HTTP_DONE;
 }
 

@@ -1,6 +1,7 @@
 #include "http/characters.h"
 #include "http/parser.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 static int refuse(rt_http_head *head, const char *problem)
@@ -34,16 +35,26 @@ bool rt_http_is_text(rt_str text)
     return rt_skip_printing(text.data, end) == end;
 }
 
+/* Behind `[…]`, which holds an IPv6 address and nothing else; NULL if it does not. */
+static const char *skip_address(const char *at, const char *end)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    const char *stop = memchr(at, ']', (size_t)(end - at));
+    size_t length = stop ? (size_t)(stop - at) - 1 : 0;
+    if (!length || length >= sizeof text || memchr(at, '\0', length + 1))
+        return NULL;
+    memcpy(text, at + 1, length);
+    text[length] = '\0';
+    return inet_pton(AF_INET6, text, &address) == 1 ? stop + 1 : NULL;
+}
+
 /* Behind `[…]` or a name; NULL if there is none. */
 static const char *skip_host_name(const char *at, const char *end)
 {
     const char *start = at;
-    if (at < end && *at == '[') {
-        for (at++; at < end && *at != ']'; at++)
-            if (!rt_is(*at, RT_HEX_CHARACTER) && *at != ':' && *at != '.')
-                return NULL;
-        return at < end && at - start > 2 ? at + 1 : NULL;
-    }
+    if (at < end && *at == '[')
+        return skip_address(at, end);
     while (at < end && rt_is(*at, RT_IDENTIFIER_CHARACTER))
         at++;
     return at > start ? at : NULL;
