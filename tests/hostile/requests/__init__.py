@@ -1,0 +1,1 @@
+"""Doubtful requests, a table a module; `cases.load` reads them all."""
