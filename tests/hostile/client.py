@@ -10,8 +10,8 @@ import typing
 PATIENCE = 60  # seconds; reaching it is a failure
 
 
-def connect(port):
-    made = socket.create_connection(("127.0.0.1", port), PATIENCE)
+def connect(port, source="127.0.0.1"):
+    made = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
 
