@@ -167,7 +167,7 @@ defaults
     http-reuse always
     retries 0
     timeout connect 5s
-    timeout server 20s
+    timeout server 5s
     timeout client {wait}
     timeout http-request {wait}
     timeout http-keep-alive {wait}
@@ -205,10 +205,12 @@ class Haproxy(Proxy):
         return decode_escapes(text, b"#")
 
 
+# Without cache_req_body, Varnish 7.1 ends a body that turns out to be malformed as if it were whole.
 VARNISH = """
 vcl 4.1;
+import std;
 backend default {{ .host = "127.0.0.1"; .port = "{backend}"; }}
-sub vcl_recv {{ return (pass); }}
+sub vcl_recv {{ std.cache_req_body(2MB); return (pass); }}
 """
 
 
