@@ -3,16 +3,23 @@
 import collections
 import contextlib
 import os
+import re
+import resource
+import subprocess
 import sys
 import unittest
 
-from deployment import TOP, deployment
+from deployment import TOP, deployment, wait_for
 
-sys.path.insert(0, os.path.join(TOP, "tests", "hostile"))
+HOSTILE = os.path.join(TOP, "tests", "hostile")
+sys.path.insert(0, HOSTILE)
 
+import abuse
 import cases
 import combinations
-from client import Clock, Connection, parse_answers
+from client import Clock, Connection, parse_answers, request_once
+
+RELEASE = os.environ.get("RT_RELEASE_PREFIX") or os.environ["RT_PREFIX"]
 
 SETTINGS = ("--set", 'http.header_timeout="20 s"')
 SECOND = cases.get(target=b"/second")
@@ -162,6 +169,156 @@ class Judged(unittest.TestCase):
             made.send(cases.get())
             made.end()
             return int(parse_answers(made.read_to_end())[0].fields["x-sequence"])
+
+
+GROWTH = 64 * 1024 * 1024  # bytes that a worker with sanitizers may grow by under one attack
+LIMITS = ("http.header_timeout=\"1 s\"", "http.request_timeout=\"2 s\"", "http.idle_timeout=\"2 s\"")
+HEAD = b"GET /a HTTP/1.1\r\nHost: a\r\n"
+CHUNKED = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+# What is sent first, what without end, and how that is refused.
+FLOODS = {
+    "fields": (HEAD, b"X: y\r\n", 431),
+    "one field": (HEAD + b"X: ", b"y" * 64, 431),
+    "one name": (HEAD, b"y" * 64, 431),
+    "a method": (b"", b"M" * 64, 501),
+    "a target": (b"GET /", b"a" * 64, 414),
+    "empty lines": (b"", b"\r\n", 400),
+    "a body beyond its limit": (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n",
+                                b"b" * 64, 413),
+    "large chunks": (CHUNKED, b"1000\r\n" + b"b" * 4096 + b"\r\n", 413),
+    "chunks of one byte": (CHUNKED, b"1\r\nb\r\n", 413),
+    "an extension": (CHUNKED + b"1;", b"x" * 64, 400),
+    "extensions": (CHUNKED, b"1;xxxxxxxxxxxxx\r\nb\r\n", 400),
+    "digits of a size": (CHUNKED, b"0" * 64, 400),
+    "trailers": (CHUNKED + b"0\r\n", b"X: y\r\n", 431),
+    "one trailer": (CHUNKED + b"0\r\nX: ", b"y" * 64, 431),
+}
+SLOW = {
+    "headers": ("-H",),
+    "bodies": ("-B",),
+    "ranges": ("-R",),
+    "reading": ("-X", "-w", "10", "-y", "20", "-n", "1", "-z", "5"),
+}
+
+
+class Abused(unittest.TestCase):
+    """Each attack leaves the worker as it was, and nobody else notices."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.made = cls.enterClassContext(deployment(("recorder",)))
+        options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=4"
+        cls.made.start_ready(*(word for limit in LIMITS for word in ("--set", limit)),
+                             environment={"ASAN_OPTIONS": options.strip(":")})
+        cls.port = cls.made.port
+        cls.worker = cls.ask_worker()
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.made.stop() != 0:
+            raise AssertionError(cls.made.log())
+
+    @classmethod
+    def ask_worker(cls):
+        return int(request_once(cls.port, b"/worker").fields["x-worker"])
+
+    @contextlib.contextmanager
+    def attack(self):
+        """Others go on, memory stays bounded, all connections end, the worker is the same."""
+        before, opened = abuse.memory(self.worker), abuse.descriptors(self.worker)
+        with abuse.Witness(self.port) as witness:
+            yield witness
+            least = witness.count + 10
+            wait_for(lambda: witness.count >= least, "answers to the witness")
+        self.assertEqual(witness.wrong, [])
+        self.assertLess(abuse.memory(self.worker) - before, GROWTH)
+        wait_for(lambda: abuse.descriptors(self.worker) <= opened, "the end of all connections")
+        self.assertEqual(self.ask_worker(), self.worker)
+
+    def test_endless_requests_are_refused_at_their_limits(self):
+        for name, (head, piece, status) in FLOODS.items():
+            with self.subTest(name=name), self.attack():
+                answers = parse_answers(abuse.flood(self.port, head, piece))
+                self.assertEqual([answer.status for answer in answers], [status])
+
+    def test_pipelining_without_reading_is_held_back(self):
+        for target in (b"/a", b"/large"):
+            with self.subTest(target=target), self.attack() as witness:
+                taken = abuse.pipeline_unread(self.port, cases.get(target=target), witness.ask)
+                self.assertLess(taken, abuse.MOST_UNREAD // 2)
+
+    def test_slow_clients_are_ended(self):
+        for name, words in SLOW.items():
+            with self.subTest(name=name), self.attack():
+                target = "large" if name == "reading" else "a"
+                outcome = subprocess.run(
+                    ["slowhttptest", *words, "-c", "200", "-r", "400", "-i", "1", "-l", "4", "-p", "3",
+                     "-u", f"http://127.0.0.1:{self.port}/{target}"], cwd=self.made.folder,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+                text = re.sub("\x1b\\[[0-9;]*m", "", outcome.stdout)
+                self.assertNotRegex(text, r"service available: +NO")
+                # Whoever reads a few bytes now and then is served: README of host/http.
+                if name != "reading":
+                    self.assertIn("No open connections left", text)
+
+    def test_a_hello_of_tls_is_refused(self):
+        with self.attack():
+            self.assertIsNotNone(abuse.handshake(self.port))
+
+    def test_random_bytes_are_never_a_request(self):
+        with self.attack():
+            answers = [parse_answers(data) for data in abuse.garbage(self.port, 200)]
+            statuses = {answer.status for each in answers for answer in each}
+            self.assertEqual(max(map(len, answers)), 1)
+            self.assertLessEqual(statuses, {400, 501})
+            self.assertIn(400, statuses)
+
+
+IDLE = 10000
+IDLE_BYTES = 4096  # of a kept connection
+HOLD = "import sys; sys.path.insert(0, sys.argv[1]); import abuse; abuse.hold(*map(int, sys.argv[2:]))"
+
+
+def raise_descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def only_child(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return int(file.read().split()[0])
+
+
+class Idle(unittest.TestCase):
+    """Of the release build, for a sanitizer's memory says nothing."""
+
+    def test_ten_thousand_idle_connections_take_little_and_nobody_notices(self):
+        self.assertGreater(resource.getrlimit(resource.RLIMIT_NOFILE)[1], IDLE + 500,
+                           "raise the hard limit of open files")
+        with contextlib.ExitStack() as stack:
+            made = stack.enter_context(deployment(("orders",), folder=f"{RELEASE}/lib/rt/plugins"))
+            for name in ("clock-system", "email-memory"):
+                made.add(name, f"{RELEASE}/lib/rt/plugins")
+            made.command = lambda *words: [f"{RELEASE}/bin/rtd", "--config", made.config, *words]
+            made.start_ready()
+            worker = only_child(made.process.pid)
+            witness = stack.enter_context(abuse.Witness(made.port, b"/nowhere", 404))
+            wait_for(lambda: witness.count > 50, "answers to the witness")
+            before = abuse.memory(worker, "Pss")
+            holder = self.hold(stack, made.port)
+            self.assertEqual(holder.stdout.readline(), "ready\n")
+            self.assertGreaterEqual(abuse.descriptors(worker), IDLE)
+            self.assertLess((abuse.memory(worker, "Pss") - before) / IDLE, IDLE_BYTES)
+            least = witness.count + 100
+            wait_for(lambda: witness.count >= least, "answers to the witness")
+            self.assertEqual(holder.communicate("\n", 60)[0], f"{IDLE}\n")
+            self.assertEqual((witness.wrong, only_child(made.process.pid)), ([], worker))
+
+    @staticmethod
+    def hold(stack, port):
+        return stack.enter_context(subprocess.Popen(
+            [sys.executable, "-B", "-c", HOLD, HOSTILE, str(port), str(IDLE)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=raise_descriptors))
 
 
 if __name__ == "__main__":

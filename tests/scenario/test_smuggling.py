@@ -5,7 +5,6 @@ import concurrent.futures
 import contextlib
 import os
 import sys
-import threading
 import typing
 import unittest
 from urllib.parse import unquote_to_bytes
@@ -17,6 +16,7 @@ sys.path.insert(0, os.path.join(TOP, "tests", "hostile"))
 import cases
 import combinations
 import proxies
+from abuse import Witness
 from client import Connection, connect, parse_answers, request_once, unchunk
 
 COMBINATIONS = 500
@@ -80,35 +80,6 @@ def split_target(target):
     return unquote_to_bytes(path), query
 
 
-class Canary:
-    """A client on a connection of its own that must always get its own answers."""
-
-    def __init__(self, port):
-        self.port, self.count, self.wrong = port, 0, []
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        while not self.stopping.is_set():
-            path = b"/canary/%d" % self.count
-            try:
-                answer = request_once(self.port, path)
-                if answer.status != 200 or not answer.body.startswith(b"GET " + path + b" a"):
-                    self.wrong.append((path, answer))
-            except (OSError, AssertionError) as error:
-                self.wrong.append((path, repr(error)))
-            self.count += 1
-            self.stopping.wait(0.01)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.thread.join()
-
-
 class Sent(typing.NamedTuple):
     """One connection of a client, and what came back on it."""
 
@@ -167,14 +138,14 @@ class Behind(unittest.TestCase):
         """Through all ways at once."""
         def through(number):
             port = proxy.ports[proxy.ways[number]]
-            with Canary(port) as canary:
-                return send_all(port, number, inputs()), canary
+            with Witness(port) as witness:
+                return send_all(port, number, inputs()), witness
 
         sent = []
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            for each, canary in pool.map(through, range(len(proxy.ways))):
-                self.assertEqual(canary.wrong, [])
-                self.assertGreater(canary.count, 20)
+            for each, witness in pool.map(through, range(len(proxy.ways))):
+                self.assertEqual(witness.wrong, [])
+                self.assertGreater(witness.count, 20)
                 sent += each
         return sent
 
