@@ -171,7 +171,7 @@ class Judged(unittest.TestCase):
             return int(parse_answers(made.read_to_end())[0].fields["x-sequence"])
 
 
-GROWTH = 64 * 1024 * 1024  # bytes that a worker with sanitizers may grow by under one attack
+GROWTH = 16 * 1024 * 1024  # bytes that a worker with sanitizers may grow by under one attack
 LIMITS = ("http.header_timeout=\"1 s\"", "http.request_timeout=\"2 s\"", "http.idle_timeout=\"2 s\"")
 HEAD = b"GET /a HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -176,7 +176,8 @@ class Behind(unittest.TestCase):
                     self.assertEqual("GET" if line.method == "HEAD" else line.method,
                                      "GET" if record.method == "HEAD" else record.method)
                     self.assertEqual((record.path, record.query), split_target(line.target))
-                    self.assertEqual(record.host, line.host)
+                    if line.host:  # without one a proxy names itself
+                        self.assertEqual(record.host, line.host)
                     if line.length:
                         self.assertEqual(record.length, int(line.length))
 
