@@ -25,6 +25,7 @@ class Witness:
         self.thread = threading.Thread(target=self.run)
 
     def ask(self):
+        self.count += 1
         path = self.path % self.count if b"%" in self.path else self.path
         answer = request_once(self.port, path)
         if answer.status != self.status or self.status == 200 and \
@@ -37,7 +38,6 @@ class Witness:
                 self.ask()
             except (OSError, AssertionError) as error:
                 self.wrong.append((self.count, repr(error)))
-            self.count += 1
             self.stopping.wait(0.005)
 
     def __enter__(self):

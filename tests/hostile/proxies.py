@@ -228,7 +228,7 @@ class Varnish(Proxy):
                 "-s", "malloc,16m", "-j", "none", "-p", f"timeout_idle={wait}",
                 "-p", f"timeout_linger={wait}", "-p", "http_req_hdr_len=20k",
                 "-p", "http_req_size=40k", "-p", "workspace_client=128k", "-p", "workspace_backend=128k",
-                "-p", "vsl_reclen=16k", "-p", "thread_pool_min=20", "-p", "thread_pools=1"]
+                "-p", "vsl_reclen=16000b", "-p", "thread_pool_min=20", "-p", "thread_pools=1"]
 
     def start(self):
         super().start()
