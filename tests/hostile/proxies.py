@@ -14,7 +14,7 @@ import typing
 import urllib.request
 from urllib.parse import unquote_to_bytes
 
-WAIT = "500ms"  # how long a proxy waits for the rest of a request
+WAIT = "1000ms"  # how long a proxy waits for the rest of a request
 PATIENCE = 60  # seconds
 
 

@@ -11,7 +11,7 @@
 
 RT_MODULE("recorder", "1.0.0", "Writes down what requests it saw")
 RT_SERVES(routes)
-RT_OPTION(string, file, , "File that has a line for each request")
+RT_OPTION(path, file, RT_WRITE, "File that has a line for each request")
 
 static unsigned sequence;
 

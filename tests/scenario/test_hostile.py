@@ -193,11 +193,12 @@ FLOODS = {
     "trailers": (CHUNKED + b"0\r\n", b"X: y\r\n", 431),
     "one trailer": (CHUNKED + b"0\r\nX: ", b"y" * 64, 431),
 }
+# For how many seconds; the first three end before, when the server has ended all of them.
 SLOW = {
-    "headers": ("-H",),
-    "bodies": ("-B",),
-    "ranges": ("-R",),
-    "reading": ("-X", "-w", "10", "-y", "20", "-n", "1", "-z", "5"),
+    "headers": ("-H", "-l", "30"),
+    "bodies": ("-B", "-l", "30"),
+    "ranges": ("-R", "-l", "30"),
+    "reading": ("-X", "-l", "3", "-w", "10", "-y", "20", "-n", "1", "-z", "5"),
 }
 
 
@@ -252,7 +253,7 @@ class Abused(unittest.TestCase):
             with self.subTest(name=name), self.attack():
                 target = "large" if name == "reading" else "a"
                 outcome = subprocess.run(
-                    ["slowhttptest", *words, "-c", "200", "-r", "400", "-i", "1", "-l", "4", "-p", "3",
+                    ["slowhttptest", *words, "-c", "200", "-r", "400", "-i", "1", "-p", "5",
                      "-u", f"http://127.0.0.1:{self.port}/{target}"], cwd=self.made.folder,
                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
                 text = re.sub("\x1b\\[[0-9;]*m", "", outcome.stdout)
