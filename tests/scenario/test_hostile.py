@@ -191,7 +191,7 @@ class JudgedAsTheyCome(Judged):
 
 
 GROWTH = 16 * 1024 * 1024  # bytes that a worker with sanitizers may grow by under one attack
-LIMITS = ("http.header_timeout=\"1 s\"", "http.request_timeout=\"1 s\"", "http.idle_timeout=\"2 s\"")
+LIMITS = ("http.header_timeout=\"2 s\"", "http.request_timeout=\"2 s\"", "http.idle_timeout=\"2 s\"")
 HEAD = b"GET /a HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 # What is sent first, what without end, and how that is refused.
