@@ -144,7 +144,7 @@ class Behind(unittest.TestCase):
         with contextlib.ExitStack() as stack:
             made = stack.enter_context(deployment(("recorder",)))
             path = made.path("records")
-            made.start_ready("--set", f'recorder.file="{path}"')
+            made.start_ready("--set", f'recorder.file="{path}"', "--set", 'http.request_timeout="2 s"')
             worker = self.worker(made.port)
             proxy = kind(made.path(kind.name), made.port, free_port)
             stack.callback(proxy.stop)
