@@ -117,10 +117,10 @@ static void slots_and_rooms_lie_apart(void)
         const char *room = rt_board_room(&board, i, RT_ROOM_HEALTH, &health);
         const char *other = rt_board_room(&board, i, RT_ROOM_METRICS, &metrics);
         CU_ASSERT_EQUAL(rt_board_slot_of(&board, i)->requests, i);
-        CU_ASSERT_EQUAL(room[0], i);
-        CU_ASSERT_EQUAL(room[health - 1], i);
-        CU_ASSERT_EQUAL(other[0], i + 10);
-        CU_ASSERT_EQUAL(other[metrics - 1], i + 10);
+        CU_ASSERT_EQUAL((uint32_t)room[0], i);
+        CU_ASSERT_EQUAL((uint32_t)room[health - 1], i);
+        CU_ASSERT_EQUAL((uint32_t)other[0], i + 10);
+        CU_ASSERT_EQUAL((uint32_t)other[metrics - 1], i + 10);
     }
     rt_board_close(&board);
 }
