@@ -59,6 +59,13 @@ static const rt_option_spec pool_options[] = {
     OPTION("threads", INT, "4", "1", "128", "Threads of a worker for calls that block"),
 };
 
+static const rt_option_spec control_options[] = {
+    {.name = "socket",
+     .type = RT_SETTING_PATH,
+     .write = true,
+     .help = "Where rtctl reaches a running rtd"},
+};
+
 const rt_option_spec rt_host_options[] = {
     WORDS("environment", environments, "\"development\"", "Where this runs"),
     OPTION("name", STRING, "\"rt\"", "1", "64", "Name of the service"),
@@ -77,6 +84,7 @@ const rt_option_spec rt_host_options[] = {
     SECTION("http", http_options, "The HTTP server"),
     SECTION("log", log_options, "The log"),
     SECTION("pool", pool_options, "The thread pool"),
+    SECTION("control", control_options, "The control socket"),
 };
 const size_t rt_host_option_count = COUNT(rt_host_options);
 
@@ -141,6 +149,7 @@ static void take_texts(rt_composer *composer)
     host->log.format =
         text_or(host_value(composer, "log", "format"), composer->strict ? "json" : "pretty");
     host->log.file = text_or(host_value(composer, "log", "file"), NULL);
+    host->control.socket = text_or(host_value(composer, "control", "socket"), NULL);
 }
 
 void rt_host_settings_judge(rt_composer *composer)

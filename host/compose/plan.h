@@ -29,6 +29,9 @@ typedef struct rt_host_settings {
     struct {
         int64_t threads;
     } pool;
+    struct {
+        const char *socket; /* NULL: where nobody needs to be told */
+    } control;
 } rt_host_settings;
 
 typedef struct rt_plan_binding {

@@ -131,7 +131,8 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->http.max_requests,
                           &host->http.max_connections,
                           &host->pool.threads};
-    const char **texts[] = {&host->name, &host->log.level, &host->log.format, &host->log.file};
+    const char **texts[] = {&host->name, &host->log.level, &host->log.format, &host->log.file,
+                            &host->control.socket};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number(walk, numbers[i]);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)

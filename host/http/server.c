@@ -11,6 +11,8 @@
 
 /* Of one event, so that workers who share a socket share its connections. */
 #define ACCEPTS_AT_ONCE 4
+/* As many as wait at most. */
+#define ACCEPTS_AT_END 1024
 
 static void use_defaults(rt_http_options *options)
 {
@@ -232,8 +234,18 @@ void rt_http_drain(rt_http_server *server, void (*drained)(void *argument), void
     end_if_drained(server);
 }
 
+/* A connection that waits on a socket which nobody serves from now on would be reset. */
+static void accept_rest(rt_http_server *server)
+{
+    for (rt_listener *listener = server->listeners; listener; listener = listener->next)
+        for (int i = 0; i < ACCEPTS_AT_END && !server->paused && !listener->closing; i++)
+            if (!accept_one(listener))
+                break;
+}
+
 void rt_http_retire(rt_http_server *server, void (*drained)(void *argument), void *argument)
 {
+    accept_rest(server);
     begin_drain(server, drained, argument);
     end_if_drained(server);
 }
@@ -250,6 +262,11 @@ void rt_http_interrupt(rt_http_server *server)
         else
             rt_connection_close(connection);
     }
+}
+
+uint32_t rt_http_running(const rt_http_server *server)
+{
+    return server->running;
 }
 
 void rt_http_close(rt_http_server *server)

@@ -45,8 +45,7 @@ static const struct rt_effects *effects_of(rt_running *provider, const rt_plan_b
 {
     struct rt_effects effects = {.quiet = binding->quiet};
     bool heard = !binding->raw && binding->quiet != UINT64_MAX;
-    effects.log_success = heard && rt_log_is_enabled(RT_LOG_DEBUG);
-    effects.log_failure = heard && rt_log_is_enabled(RT_LOG_ERROR);
+    effects.log_success = effects.log_failure = heard; /* the level may change while it runs */
     if (provider->starts_late) {
         effects.prepare = rt_lazy_start;
         effects.prepare_argument = provider;

@@ -27,18 +27,36 @@ uint64_t rt_monotonic(void)
     return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
 }
 
-int rt_generation_init(rt_generation *generation, rt_arena *arena, const rt_plan *plan,
-                       const rt_sockets *sockets, char **variables, size_t count)
+const char *const rt_worker_state_names[RT_WORKER_STATES] = {"absent", "starting", "ready",
+                                                             "stopping"};
+
+rt_generation *rt_generation_new(uint32_t number)
 {
-    *generation =
-        (rt_generation){.plan = plan, .sockets = sockets, .variables = variables, .count = count};
-    generation->workers = rt_arena_alloc(arena, count * sizeof *generation->workers);
+    rt_generation *generation = rt_xcalloc(1, sizeof *generation);
+    rt_arena_init(&generation->arena);
+    generation->number = number;
+    generation->began = rt_monotonic();
+    return generation;
+}
+
+static int open_board(rt_generation *generation, int board)
+{
+    uint32_t count = (uint32_t)generation->count;
+    generation->board = RT_NEW(&generation->arena, rt_board);
+    int error = board < 0 ? rt_board_make(generation->board, count)
+                          : rt_board_open(generation->board, board);
+    return !error && generation->board->slot_count < count ? -EPROTO : error;
+}
+
+int rt_generation_staff(rt_generation *generation, size_t count, int board)
+{
+    generation->workers = rt_arena_alloc(&generation->arena, count * sizeof *generation->workers);
+    generation->count = count;
     for (size_t i = 0; i < count; i++) {
         generation->workers[i] =
             (rt_worker){.number = (uint32_t)i + 1, .control = -1, .due = rt_monotonic()};
     }
-    generation->board = RT_NEW(arena, rt_board);
-    return rt_board_make(generation->board, (uint32_t)count);
+    return open_board(generation, board);
 }
 
 static void set_text(char **kept, const char *text)
@@ -74,6 +92,10 @@ void rt_generation_free(rt_generation *generation)
     set_text(&generation->first_problem, NULL);
     if (generation->board)
         rt_board_close(generation->board);
+    rt_buffer_free(&generation->levels);
+    rt_snapshot_remove(&generation->snapshot);
+    rt_arena_free(&generation->arena);
+    free(generation);
 }
 
 /* --- the board ------------------------------------------------------------------------------- */
@@ -112,7 +134,7 @@ static uint64_t start_limit(const rt_generation *generation)
 
 static int execute_worker(const rt_generation *generation, rt_worker *worker)
 {
-    const rt_sockets *sockets = generation->sockets;
+    const rt_sockets *sockets = &generation->sockets;
     int *keep = rt_xcalloc(sockets->count + 1, sizeof *keep);
     if (sockets->count)
         memcpy(keep, sockets->descriptors, sockets->count * sizeof *keep);
@@ -130,11 +152,11 @@ static int execute_worker(const rt_generation *generation, rt_worker *worker)
 
 static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t now)
 {
-    rt_setup setup = {.sockets = generation->sockets->descriptors,
-                      .socket_count = generation->sockets->count,
+    rt_setup setup = {.sockets = generation->sockets.descriptors,
+                      .socket_count = generation->sockets.count,
                       .board = generation->board->fd,
                       .number = worker->number,
-                      .plan = (rt_plan *)generation->plan};
+                      .plan = generation->plan};
     worker->started = now;
     worker->due = now + start_limit(generation);
     slot_of(generation, worker)->marks = (rt_loop_marks){0};
@@ -145,9 +167,11 @@ static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t 
         put_off(worker, now);
         return;
     }
+    worker->restarts += worker->replaces;
     slot_of(generation, worker)->restarts += worker->replaces;
     set_state(generation, worker, RT_WORKER_STARTING);
     rt_setup_pack(&worker->outbox, &setup);
+    rt_buffer_add(&worker->outbox, generation->levels.data, generation->levels.length);
 }
 
 /* --- talking --------------------------------------------------------------------------------- */
@@ -216,6 +240,9 @@ static void take_message(rt_generation *generation, rt_worker *worker, const rt_
         break;
     case RT_TELL_READY:
         take_ready(generation, worker);
+        break;
+    case RT_TELL_CUT:
+        generation->cut += message->number;
         break;
     }
 }
@@ -290,7 +317,7 @@ static void note_end(rt_generation *generation, const rt_worker *worker, int sta
         return;
     describe_end(&text, worker, status);
     generation->unclean = true;
-    if (generation->was_ready || generation->stopping)
+    if (generation->serving || generation->stopping)
         rt_log_host(RT_LOG_ERROR, "%s", text.data);
     else if (!generation->first_problem)
         generation->first_problem = strdup(text.data);
@@ -306,7 +333,10 @@ static void bury(rt_generation *generation, rt_worker *worker, int status)
     forget(worker);
     set_state(generation, worker, RT_WORKER_ABSENT);
     worker->due = 0;
-    if (!generation->stopping)
+    if (generation->is_frozen && !generation->stopping)
+        rt_log_host(RT_LOG_ERROR, "worker %u cannot be replaced before the next reload",
+                    worker->number);
+    else if (!generation->stopping)
         put_off(worker, rt_monotonic());
 }
 
@@ -351,20 +381,49 @@ uint64_t rt_generation_due(const rt_generation *generation)
 
 /* --- all together ---------------------------------------------------------------------------- */
 
-void rt_generation_stop(rt_generation *generation)
+static uint64_t stop_limit(const rt_generation *generation)
 {
     const rt_host_settings *host = &generation->plan->host;
-    uint64_t limit = (uint64_t)(host->drain_timeout + 2 * host->finalizer_timeout) + GRACE;
-    generation->stopping = true;
-    generation->unclean = false;
+    int64_t drain = generation->interrupted ? 0 : host->drain_timeout;
+    return (uint64_t)(drain + 2 * host->finalizer_timeout) + GRACE;
+}
+
+static void end_workers(rt_generation *generation, enum rt_message_kind kind)
+{
+    uint64_t end = rt_monotonic() + stop_limit(generation);
     for (size_t i = 0; i < generation->count; i++) {
         rt_worker *worker = &generation->workers[i];
-        worker->due = worker->pid > 0 ? rt_monotonic() + limit : 0;
+        bool sooner = worker->state == RT_WORKER_STOPPING && worker->due && worker->due < end;
+        if (worker->pid > 0 && !sooner)
+            worker->due = end;
+        else if (worker->pid <= 0)
+            worker->due = 0;
         if (worker->pid <= 0)
             continue;
         set_state(generation, worker, RT_WORKER_STOPPING);
-        rt_message_pack(&worker->outbox, &(rt_message){.kind = RT_TELL_STOP});
+        rt_message_pack(&worker->outbox, &(rt_message){.kind = kind});
     }
+}
+
+void rt_generation_stop(rt_generation *generation)
+{
+    generation->stopping = true;
+    generation->unclean = false;
+    end_workers(generation, RT_TELL_STOP);
+}
+
+void rt_generation_retire(rt_generation *generation)
+{
+    generation->stopping = true;
+    generation->unclean = false;
+    generation->retired = rt_monotonic();
+    end_workers(generation, RT_TELL_RETIRE);
+}
+
+void rt_generation_interrupt(rt_generation *generation)
+{
+    generation->interrupted = true;
+    end_workers(generation, RT_TELL_INTERRUPT);
 }
 
 void rt_generation_kill(rt_generation *generation)
@@ -372,6 +431,16 @@ void rt_generation_kill(rt_generation *generation)
     for (size_t i = 0; i < generation->count; i++)
         if (generation->workers[i].pid > 0)
             kill(generation->workers[i].pid, SIGKILL);
+}
+
+/* Those that start yet get it behind their plan. */
+void rt_generation_level(rt_generation *generation, const char *level, const char *module)
+{
+    rt_message message = {.kind = RT_TELL_LEVEL, .module = module, .text = level};
+    rt_message_pack(&generation->levels, &message);
+    for (size_t i = 0; i < generation->count; i++)
+        if (generation->workers[i].control >= 0)
+            rt_message_pack(&generation->workers[i].outbox, &message);
 }
 
 size_t rt_generation_alive(const rt_generation *generation)
@@ -387,5 +456,7 @@ bool rt_generation_ready(rt_generation *generation)
     for (size_t i = 0; i < generation->count; i++)
         if (generation->workers[i].state != RT_WORKER_READY)
             return false;
-    return generation->was_ready = true;
+    if (!generation->serving)
+        generation->serving = rt_monotonic();
+    return true;
 }

@@ -1,8 +1,12 @@
-/* generation.h — the workers that run one plan from one snapshot over the same sockets
+/* generation.h — the workers that run one plan from one snapshot
  *
  * The supervisor's side: starts them, follows what they tell, replaces those that die: the first
  * time at once; when the replacement dies within a minute after 1 s, then 2 s, up to 30 s. A worker
  * that lived for a minute is replaced at once again.
+ *
+ * A generation owns all that its workers are made from: composition, plan, copies of the plugins,
+ * environment. The listening sockets are lent to it. It starts, serves, drains and ends; workers
+ * that drain are not replaced.
  */
 #ifndef RT_PROCESS_GENERATION_H
 #define RT_PROCESS_GENERATION_H
@@ -10,6 +14,7 @@
 #include "process/board.h"
 #include "process/listen.h"
 #include "process/message.h"
+#include "process/snapshot.h"
 
 #include <poll.h>
 
@@ -18,7 +23,9 @@ typedef enum rt_worker_state {
     RT_WORKER_STARTING, /* to be killed when `due` has come without a word from it */
     RT_WORKER_READY,
     RT_WORKER_STOPPING, /* likewise */
+    RT_WORKER_STATES,
 } rt_worker_state;
+extern const char *const rt_worker_state_names[RT_WORKER_STATES];
 
 typedef struct rt_worker {
     uint32_t number; /* from 1 */
@@ -30,6 +37,7 @@ typedef struct rt_worker {
     size_t sent;
     uint64_t started, due; /* monotonic ns */
     uint64_t delay;        /* what its next early death costs */
+    uint64_t restarts;
     rt_phase phase;
     char *module;  /* whose phase it is */
     char *problem; /* what it told last: why it ends */
@@ -38,23 +46,36 @@ typedef struct rt_worker {
 } rt_worker;
 
 typedef struct rt_generation {
-    const rt_plan *plan;
-    const rt_sockets *sockets;
-    char **variables; /* the workers' environment */
+    struct rt_generation *older;       /* in the supervisor's list */
+    uint32_t number;                   /* from 1 */
+    rt_arena arena;                    /* of all that follows, workers' texts and buffers aside */
+    const rt_composition *composition; /* NULL after an upgrade */
+    rt_plan *plan;
+    rt_snapshot snapshot;
+    rt_sockets sockets; /* the supervisor's, as they were when this one started */
+    char **variables;   /* the workers' environment */
     rt_board *board;
     rt_worker *workers;
     size_t count;
-    bool was_ready; /* all workers were, once */
+    uint64_t began;   /* monotonic ns */
+    uint64_t serving; /* since when all were ready; 0: they never were */
+    uint64_t retired; /* since when it drains */
     bool stopping;
+    bool interrupted;    /* its time to drain was cut short */
     bool unclean;        /* a worker had to be killed, or ended with an error while stopping */
+    bool is_frozen;      /* its plan is of another rtd: a worker that dies is not replaced */
+    uint64_t cut;        /* requests that were interrupted */
+    rt_buffer levels;    /* messages: what was said of log levels since it serves */
     char *first_problem; /* why a worker ended before all were ready */
 } rt_generation;
 
 uint64_t rt_monotonic(void);
 
-/* 0 or -errno: there is no memory for the board. */
-int rt_generation_init(rt_generation *generation, rt_arena *arena, const rt_plan *plan,
-                       const rt_sockets *sockets, char **variables, size_t count);
+rt_generation *rt_generation_new(uint32_t number);
+/* Its workers, to be started by the next tick, and their board: a new one for -1. 0 or -errno. What
+ * else they need is there. */
+int rt_generation_staff(rt_generation *generation, size_t count, int board);
+/* Removes its copies, too. No worker is alive. */
 void rt_generation_free(rt_generation *generation);
 
 /* Starts what is due and kills what is overdue. */
@@ -68,8 +89,16 @@ void rt_generation_handle(rt_generation *generation, const struct pollfd *polls)
 /* After SIGCHLD. */
 void rt_generation_reap(rt_generation *generation);
 
-void rt_generation_stop(rt_generation *generation); /* tells all to drain and end */
+/* All drain and end; repeated, those that retire are told that nobody succeeds them. */
+void rt_generation_stop(rt_generation *generation);
+/* The same where a successor serves: kept connections end with their next request. */
+void rt_generation_retire(rt_generation *generation);
+/* No more time to drain. */
+void rt_generation_interrupt(rt_generation *generation);
 void rt_generation_kill(rt_generation *generation);
+/* From which level its workers log, one module of them (or all: NULL); replaced ones, too. */
+void rt_generation_level(rt_generation *generation, const char *level, const char *module);
+
 size_t rt_generation_alive(const rt_generation *generation);
 bool rt_generation_ready(rt_generation *generation); /* all workers are */
 

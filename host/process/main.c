@@ -1,6 +1,5 @@
 /* rtd — the server runtime's daemon: composes the deployment, refuses it or runs it */
 #include "compose/arguments.h"
-#include "compose/report.h"
 #include "process/process.h"
 
 #include <fcntl.h>
@@ -10,7 +9,7 @@
 #include <unistd.h>
 
 struct options {
-    bool help, version;
+    bool help, version, preflight;
 };
 
 static const struct {
@@ -47,12 +46,14 @@ static int print_help(const rt_arguments *arguments)
     rt_arguments_help(stdout, arguments);
     puts("\nWithout --config: ../" RT_CONFIG_DIR "/runtime.conf from the folder of the program.\n"
          "SIGTERM or SIGINT stops it when running requests have ended, a second one at once.\n"
+         "SIGHUP reloads configuration and plugins, SIGUSR2 replaces rtd itself by the program in\n"
+         "its place; both lose no request, and leave everything as it is if something is wrong.\n"
          "Exit status: 0 stopped, 64 usage, 69 a module or address is unavailable, 70 stopped by\n"
          "force, 71 system error, 74 the log cannot be opened, 78 not fit to run.");
     return 0;
 }
 
-static int start(rt_arguments *arguments, rt_arena *arena)
+static int start(rt_startup *startup, rt_arguments *arguments, rt_arena *arena, bool preflight)
 {
     if (arguments->words.count) {
         fprintf(stderr, "rtd: unexpected argument `%s`\n", arguments->words.items[0]);
@@ -60,13 +61,10 @@ static int start(rt_arguments *arguments, rt_arena *arena)
     }
     if (!rt_arguments_default_config(arguments, arena, RT_CONFIG_DIR "/runtime.conf"))
         return EX_USAGE;
-    const rt_composition *composition = rt_compose(arena, &arguments->request);
-    bool fit = composition->plan && !composition->diagnostics.errors;
-    bool in_log = fit && strcmp(composition->plan->host.log.format, "json") == 0;
-    if (composition->diagnostics.count &&
-        !in_log) /* the supervisor puts it into a log of records */
-        rt_report_print(stderr, composition, false);
-    return fit ? rt_supervise(composition) : EX_CONFIG;
+    if (preflight)
+        return rt_preflight(arena, &arguments->request);
+    startup->request = arguments->request;
+    return rt_supervise(startup);
 }
 
 int main(int argc, char **argv)
@@ -78,10 +76,14 @@ int main(int argc, char **argv)
     struct options options = {0};
     const rt_option_argument own[] = {
         {"--help", RT_ARGUMENT_FLAG, &options.help, NULL, "print this and exit"},
+        {"--preflight", RT_ARGUMENT_FLAG, &options.preflight, NULL,
+         "say whether this rtd could take over from one that runs, and exit"},
         {"--version", RT_ARGUMENT_FLAG, &options.version, NULL, "print the version and exit"},
     };
     rt_arena arena;
     rt_arena_init(&arena);
+    rt_startup startup = {0};
+    rt_startup_begin(&startup, &arena, argv);
     rt_arguments arguments = {
         .program = "rtd", .options = own, .option_count = sizeof own / sizeof own[0]};
     arguments.request.running = true;
@@ -93,7 +95,7 @@ int main(int argc, char **argv)
     else if (options.version)
         code = puts("rtd " RT_VERSION) < 0 ? EX_IOERR : 0;
     else
-        code = start(&arguments, &arena);
+        code = start(&startup, &arguments, &arena, options.preflight);
     rt_arena_free(&arena);
     return code;
 }

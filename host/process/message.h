@@ -1,7 +1,7 @@
 /* message.h — what the supervisor and its children tell each other
  *
  * Over one socket pair: the parent sends a setup (plan, sockets, whom to skip) and later perhaps
- * RT_TELL_STOP; the child tells each phase it enters, what went wrong, and that it is ready. The
+ * more of these; the child tells each phase it enters, what went wrong, and that it is ready. The
  * child's end is its descriptor 0 when it starts. A closed socket means that the other side is
  * gone.
  */
@@ -14,11 +14,15 @@
 #include <sys/types.h>
 
 enum rt_message_kind {
-    RT_TELL_SETUP,   /* to the child */
-    RT_TELL_STOP,    /* to the child: drain and end */
-    RT_TELL_PHASE,   /* `module` enters phase `number` */
-    RT_TELL_PROBLEM, /* `number`: a diagnostic of area RT07, about `module`; `text` */
-    RT_TELL_READY,   /* all phases are behind it */
+    RT_TELL_SETUP,     /* to the child */
+    RT_TELL_STOP,      /* to the child: drain and end */
+    RT_TELL_RETIRE,    /* to the child: the same, where a successor serves */
+    RT_TELL_INTERRUPT, /* to the child that drains: its time is over */
+    RT_TELL_LEVEL,     /* to the child: log from level `text`, of `module` or of all */
+    RT_TELL_PHASE,     /* `module` enters phase `number` */
+    RT_TELL_PROBLEM,   /* `number`: a diagnostic of area RT07, about `module`; `text` */
+    RT_TELL_READY,     /* all phases are behind it */
+    RT_TELL_CUT,       /* `number` requests were interrupted */
     RT_TELL_COUNT,
 };
 

@@ -9,8 +9,26 @@
 
 #include "compose/compose.h"
 
-/* The supervisor: runs the composition until told to stop; returns a sysexits.h code. */
-int rt_supervise(const rt_composition *composition);
+/* What rtd was started with, as long as it lives. */
+typedef struct rt_startup {
+    rt_compose_request request; /* of the start and of each reload */
+    char **arguments;           /* of main, the program's name first */
+    const char *program;        /* the file it was started from: what an upgrade runs */
+    int state;                  /* descriptor of what an rtd before this one hands over; -1: none */
+    int old_program;            /* its program, to go back to; -1 */
+    bool is_return;             /* the younger one could not take over */
+} rt_startup;
+
+/* The supervisor: composes and runs until told to stop; returns a sysexits.h code. */
+int rt_supervise(const rt_startup *startup);
+
+/* startup.c: finds the program's path and what is handed over to this process; takes the latter's
+ * variable out of the environment. Before the arguments are parsed. */
+void rt_startup_begin(rt_startup *startup, rt_arena *arena, char **arguments);
+
+/* upgrade.c, `rtd --preflight`: says whether this rtd could take over from another; a sysexits.h
+ * code. */
+int rt_preflight(rt_arena *arena, const rt_compose_request *request);
 
 /* The worker's and the load child's side, called by main when argv[1] is the hidden role word. */
 #define RT_ROLE_WORKER "--role=worker"

@@ -1,212 +1,72 @@
-/* The supervisor: prepares what workers inherit, starts them, watches them, and ends with them. It
- * loads no plugin. */
-#include "process/generation.h"
-#include "process/process.h"
-#include "process/role.h"
-#include "process/snapshot.h"
+/* The supervisor: one loop that follows the workers of all generations, signals and the control
+ * socket, and does between two turns what was asked for. It loads no plugin. */
+#include "process/supervisor.h"
+#include "process/handover.h"
 #include "telemetry/log.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#define WORKERS_MOST 1024
-
-/* What a worker opens beside connections: listening sockets, its log, whatever modules need. */
-#define OTHER_DESCRIPTORS 100
-
-enum supervisor_state {
-    STARTING,
-    SERVING,
-    DELAYING, /* `shutdown_delay` runs */
-    STOPPING,
-    FAILING, /* the first start failed: the other workers are stopped */
-};
-
 /* ns. Who signals a process and its group, as timeout(1) does, signals rtd twice and means once. */
 #define ECHO (UINT64_C(250) * 1000000)
 
-struct supervisor {
-    rt_arena arena;
-    const rt_composition *composition;
-    rt_plan *plan;
-    rt_snapshot snapshot;
-    rt_sockets sockets;
-    rt_generation generation;
-    enum supervisor_state state;
-    int signals; /* signalfd */
-    uint64_t began;
-    uint64_t stop_asked; /* when the first signal to stop came; 0: none did */
-    uint64_t stop_at;    /* end of `shutdown_delay`; 0: none runs */
-    bool forced;
-};
+/* --- stopping -------------------------------------------------------------------------------- */
 
-/* --- preparing ------------------------------------------------------------------------------- */
-
-static bool is_strict(const rt_plan *plan)
+static void for_all(rt_supervisor *supervisor, void (*function)(rt_generation *generation))
 {
-    return plan->environment == RT_STAGING || plan->environment == RT_PRODUCTION;
+    for (rt_generation *g = supervisor->generations; g; g = g->older)
+        function(g);
 }
 
-/* Secrets lie in the workers' memory, and a core file would carry them away. */
-static void limit_cores(const rt_plan *plan)
+static void stop_now(rt_supervisor *supervisor)
 {
-    if (is_strict(plan) && !plan->host.core_dumps)
-        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    supervisor->state = RT_STOPPING;
+    supervisor->stop_at = 0;
+    for_all(supervisor, rt_generation_stop);
+    rt_addresses_keep(&supervisor->addresses, NULL);
 }
 
-static bool serves_routes(const rt_plan *plan)
+/* Nothing new is begun; what has begun is stopped with all the rest. */
+static void begin_stop(rt_supervisor *supervisor, const char *who)
 {
-    for (size_t i = 0; i < plan->instance_count; i++)
-        if (plan->instances[i].serves & RT_SERVES_ROUTES)
-            return true;
-    return false;
+    rt_generation *current = supervisor->current;
+    int64_t delay = current ? current->plan->host.shutdown_delay : 0;
+    rt_log_host(RT_LOG_INFO, "%s: stopping%s", who, delay > 0 ? " after `shutdown_delay`" : "");
+    rt_upgrade_cancel(supervisor);
+    if (supervisor->reload.running || supervisor->reload.asked)
+        rt_control_finish(&supervisor->control, RT_WAITS_RELOAD, UINT64_MAX, "err",
+                          "not reloaded: rtd stops", EX_UNAVAILABLE);
+    supervisor->reload.running = supervisor->reload.asked = false;
+    supervisor->state = RT_DELAYING;
+    supervisor->stop_at = rt_monotonic() + (uint64_t)delay;
 }
 
-/* Workers inherit it. The soft limit is usually 1,024, for the sake of programs with select(2). */
-static void raise_descriptor_limit(const rt_plan *plan)
+void rt_supervisor_stop(rt_supervisor *supervisor, const char *who)
 {
-    struct rlimit limit;
-    uint64_t connections = (uint64_t)plan->host.http.max_connections;
-    uint64_t needed = connections + OTHER_DESCRIPTORS;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (supervisor->stop_asked && rt_monotonic() - supervisor->stop_asked < ECHO)
         return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_max < needed && serves_routes(plan))
-        rt_log_host(RT_LOG_WARN,
-                    "a worker may open %ju descriptors, but %ju connections "
-                    "(`http.max_connections`) and %d others need %ju: raise the hard limit of open "
-                    "files",
-                    (uintmax_t)limit.rlim_max, (uintmax_t)connections, OTHER_DESCRIPTORS,
-                    (uintmax_t)needed);
-}
-
-static int open_log(const rt_plan *plan)
-{
-    rt_log_options options = {plan->host.log.level, plan->host.log.format, plan->host.log.file,
-                              plan->host.name};
-    int error = rt_log_open(&options);
-    if (error)
-        rt_log_host(RT_LOG_FATAL, "cannot open the log `%s`: %s",
-                    options.file ? options.file : "standard error", strerror(-error));
-    return error ? EX_IOERR : 0;
-}
-
-/* What the report would have said, in a log that programs read. */
-static void log_findings(const rt_composition *composition)
-{
-    static const uint32_t levels[] = {
-        [RT_INFO] = RT_LOG_INFO, [RT_WARNING] = RT_LOG_WARN, [RT_ERROR] = RT_LOG_ERROR};
-    if (strcmp(composition->plan->host.log.format, "json") != 0)
+    if (!supervisor->stop_asked)
+        supervisor->stop_asked = rt_monotonic();
+    if (supervisor->state == RT_RUNNING) {
+        begin_stop(supervisor, who);
         return;
-    for (size_t i = 0; i < composition->diagnostics.count; i++) {
-        const rt_diagnostic *item = composition->diagnostics.items[i];
-        const char *file = item->place.file ? item->place.file : "";
-        rt_log_host(levels[item->severity], "%s%s%s [%s]", file, *file ? ": " : "", item->message,
-                    rt_diagnostic_table[item->id].number);
     }
-}
-
-static void describe_offers(rt_buffer *text, const rt_plan_instance *instance)
-{
-    for (size_t i = 0; i < instance->provides_count; i++)
-        rt_buffer_format(text, "%s%s/%u", i ? ", " : " serves ", instance->provides[i].capability,
-                         instance->provides[i].major);
-}
-
-static void announce(const rt_plan *plan)
-{
-    for (size_t i = 0; i < plan->instance_count; i++) {
-        const rt_plan_instance *instance = &plan->instances[i];
-        rt_buffer text = {0};
-        if (!instance->development_only)
-            continue;
-        rt_buffer_text(&text, instance->name);
-        describe_offers(&text, instance);
-        if (instance->acknowledged)
-            rt_log_host(RT_LOG_WARN, "acknowledged: development-only module %s in %s", text.data,
-                        rt_environment_names[plan->environment]);
-        else
-            rt_log_host(RT_LOG_INFO, "development-only: %s", text.data);
-        rt_buffer_free(&text);
-    }
-}
-
-static int open_sockets(struct supervisor *supervisor)
-{
-    const rt_setting *addresses = supervisor->plan->host.http.listen;
-    const char *error;
-    if (!addresses || !serves_routes(supervisor->plan))
-        return 0;
-    for (uint32_t i = 0; i < addresses->count; i++) {
-        const char *address = addresses->value.members[i].value.text;
-        if (rt_listen(&supervisor->sockets, &supervisor->arena, address, &error) == 0)
-            continue;
-        rt_log_host(RT_LOG_FATAL, "cannot listen on `%s`: %s", address, error);
-        return EX_UNAVAILABLE;
-    }
-    return 0;
-}
-
-static void print_diagnostics(const rt_diagnostics *diagnostics)
-{
-    rt_buffer text = {0};
-    for (size_t i = 0; i < diagnostics->count; i++)
-        rt_diagnostic_print(&text, diagnostics->items[i], false);
-    fwrite(text.data, 1, text.length, stderr);
-    rt_buffer_free(&text);
-}
-
-static int take_snapshot(struct supervisor *supervisor)
-{
-    rt_diagnostics diagnostics;
-    const char *error = NULL;
-    rt_diagnostics_init(&diagnostics, &supervisor->arena);
-    int code = rt_snapshot_make(&supervisor->snapshot, &supervisor->arena, supervisor->composition,
-                                &diagnostics, &error);
-    if (code == EX_CONFIG) {
-        print_diagnostics(&diagnostics);
-        rt_log_host(RT_LOG_FATAL, "a plugin changed while rtd started: nothing of it was run");
-    } else if (code) {
-        rt_log_host(RT_LOG_FATAL, "cannot copy the plugins: %s", error);
-    }
-    return code;
-}
-
-static bool is_planned(const rt_plan *plan, const char *module)
-{
-    for (size_t i = 0; i < plan->instance_count; i++)
-        if (strcmp(plan->instances[i].module, module) == 0)
-            return true;
-    return false;
-}
-
-static void warn_of_origin(const struct supervisor *supervisor)
-{
-    for (size_t i = 0; i < supervisor->composition->manifest_count; i++) {
-        const rt_manifest *manifest = supervisor->composition->manifests[i];
-        if (is_planned(supervisor->plan, manifest->name) && manifest->runpath &&
-            strstr(manifest->runpath, "ORIGIN"))
-            rt_log_host(RT_LOG_WARN,
-                        "module `%s` looks for libraries beside its file ($ORIGIN), but workers "
-                        "load a copy of it from another folder",
-                        manifest->name);
-    }
+    rt_log_host(RT_LOG_WARN, "%s again: stopping at once", who);
+    supervisor->forced = true;
+    for_all(supervisor, rt_generation_stop);
+    for_all(supervisor, rt_generation_kill);
 }
 
 /* --- signals --------------------------------------------------------------------------------- */
 
 static int open_signals(void)
 {
-    static const int watched[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+    static const int watched[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
@@ -217,180 +77,241 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void stop_now(struct supervisor *supervisor)
+static void reap(rt_supervisor *supervisor)
 {
-    supervisor->state = STOPPING;
-    supervisor->stop_at = 0;
-    rt_generation_stop(&supervisor->generation);
-    rt_sockets_close(&supervisor->sockets);
+    for_all(supervisor, rt_generation_reap);
+    rt_upgrade_reap(supervisor);
 }
 
-static void on_stop_signal(struct supervisor *supervisor, const char *name)
+static void on_signal(rt_supervisor *supervisor, uint32_t number)
 {
-    int64_t delay = supervisor->plan->host.shutdown_delay;
-    if (supervisor->stop_asked && rt_monotonic() - supervisor->stop_asked < ECHO)
-        return;
-    if (!supervisor->stop_asked)
-        supervisor->stop_asked = rt_monotonic();
-    if (supervisor->state == STARTING || supervisor->state == SERVING) {
-        bool delays = delay > 0 && supervisor->state == SERVING;
-        rt_log_host(RT_LOG_INFO, "%s: stopping%s", name, delays ? " after `shutdown_delay`" : "");
-        supervisor->state = DELAYING;
-        supervisor->stop_at = rt_monotonic() + (uint64_t)(delays ? delay : 0);
-        return;
-    }
-    rt_log_host(RT_LOG_WARN, "%s again: stopping at once", name);
-    supervisor->forced = true;
-    rt_generation_stop(&supervisor->generation);
-    rt_generation_kill(&supervisor->generation);
-}
-
-static void on_signal(struct supervisor *supervisor, const struct signalfd_siginfo *info)
-{
-    switch (info->ssi_signo) {
+    switch (number) {
     case SIGCHLD:
-        rt_generation_reap(&supervisor->generation);
+        reap(supervisor);
         break;
     case SIGHUP:
-        rt_log_host(RT_LOG_WARN,
-                    "SIGHUP is ignored: changes of configuration and plugins need a restart");
+        rt_reload_ask(supervisor, "SIGHUP");
+        break;
+    case SIGUSR2:
+        rt_upgrade_ask(supervisor, "SIGUSR2");
         break;
     default:
-        on_stop_signal(supervisor, info->ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+        rt_supervisor_stop(supervisor, number == SIGINT ? "SIGINT" : "SIGTERM");
     }
 }
 
-static void read_signals(struct supervisor *supervisor)
+static void read_signals(rt_supervisor *supervisor)
 {
     struct signalfd_siginfo info;
     while (read(supervisor->signals, &info, sizeof info) == sizeof info)
-        on_signal(supervisor, &info);
+        on_signal(supervisor, info.ssi_signo);
 }
 
-/* --- running --------------------------------------------------------------------------------- */
+/* --- between two turns ----------------------------------------------------------------------- */
 
-static void announce_ready(struct supervisor *supervisor)
+static void describe_end(const rt_generation *generation)
 {
-    rt_buffer urls = {0};
-    for (size_t i = 0; i < supervisor->sockets.url_count; i++)
-        rt_buffer_format(&urls, "%s, ", supervisor->sockets.urls[i]);
-    size_t modules = supervisor->plan->instance_count;
-    rt_log_host(RT_LOG_INFO, "ready: %s%zu module%s, %.0f ms", urls.length ? urls.data : "",
-                modules, modules == 1 ? "" : "s",
-                (double)(rt_monotonic() - supervisor->began) / 1e6);
-    rt_buffer_free(&urls);
+    const char *how = generation->unclean ? " by force" : "";
+    if (generation->cut)
+        rt_log_host(RT_LOG_WARN, "generation %u has ended%s: %ju request%s interrupted",
+                    generation->number, how, (uintmax_t)generation->cut,
+                    generation->cut == 1 ? " was" : "s were");
+    else
+        rt_log_host(RT_LOG_INFO, "generation %u has ended%s", generation->number, how);
 }
 
-static void advance(struct supervisor *supervisor)
+/* Those that have drained. */
+static void bury_ended(rt_supervisor *supervisor)
 {
-    rt_generation *generation = &supervisor->generation;
-    if (supervisor->stop_at && rt_monotonic() >= supervisor->stop_at)
-        stop_now(supervisor);
-    if (supervisor->state != STARTING)
-        return;
-    if (generation->first_problem) {
-        supervisor->state = FAILING;
-        rt_generation_stop(generation);
-        rt_sockets_close(&supervisor->sockets);
-    } else if (rt_generation_ready(generation)) {
-        supervisor->state = SERVING;
-        announce_ready(supervisor);
+    for (rt_generation **at = &supervisor->generations; *at;) {
+        rt_generation *generation = *at;
+        if (!generation->retired || rt_generation_alive(generation)) {
+            at = &generation->older;
+            continue;
+        }
+        describe_end(generation);
+        if (supervisor->state == RT_STOPPING)
+            supervisor->unclean |= generation->unclean;
+        *at = generation->older;
+        rt_generation_free(generation);
     }
 }
 
-static bool is_over(const struct supervisor *supervisor)
+static void advance(rt_supervisor *supervisor)
 {
-    return (supervisor->state == STOPPING || supervisor->state == FAILING || supervisor->forced) &&
-           rt_generation_alive(&supervisor->generation) == 0;
+    if (supervisor->stop_at && rt_monotonic() >= supervisor->stop_at)
+        stop_now(supervisor);
+    bury_ended(supervisor);
+    if (supervisor->state != RT_RUNNING)
+        return;
+    rt_reload_advance(supervisor);
+    rt_upgrade_advance(supervisor);
+    bool idle = supervisor->current && !supervisor->reload.running && !supervisor->upgrade.pid;
+    if (idle && supervisor->upgrade.asked)
+        rt_upgrade_begin(supervisor);
+    else if (idle && supervisor->reload.asked)
+        rt_reload_begin(supervisor);
 }
 
-static int time_to_wait(const struct supervisor *supervisor)
+static bool is_over(const rt_supervisor *supervisor)
 {
-    uint64_t due = rt_generation_due(&supervisor->generation), now = rt_monotonic();
-    if (supervisor->stop_at && (!due || supervisor->stop_at < due))
-        due = supervisor->stop_at;
+    size_t alive = 0;
+    for (const rt_generation *g = supervisor->generations; g; g = g->older)
+        alive += rt_generation_alive(g);
+    return !alive && (supervisor->state == RT_STOPPING || supervisor->state == RT_FAILING ||
+                      supervisor->forced);
+}
+
+/* --- the loop -------------------------------------------------------------------------------- */
+
+static void sooner(uint64_t *due, uint64_t other)
+{
+    if (other && (!*due || other < *due))
+        *due = other;
+}
+
+static int time_to_wait(const rt_supervisor *supervisor)
+{
+    uint64_t due = supervisor->stop_at, now = rt_monotonic();
+    for (const rt_generation *g = supervisor->generations; g; g = g->older)
+        sooner(&due, rt_generation_due(g));
+    sooner(&due, rt_control_due(&supervisor->control));
+    sooner(&due, supervisor->upgrade.due);
+    bool waits = supervisor->state == RT_RUNNING && supervisor->current &&
+                 !supervisor->reload.running && !supervisor->upgrade.pid &&
+                 (supervisor->reload.asked || supervisor->upgrade.asked);
+    if (waits || (due && due <= now))
+        return 0;
     if (!due)
         return -1;
-    if (due <= now)
-        return 0;
     uint64_t milliseconds = (due - now) / 1000000 + 1;
     return milliseconds < INT_MAX ? (int)milliseconds : INT_MAX;
 }
 
-static void run(struct supervisor *supervisor)
+enum { SIGNALS, UPGRADE, CONTROL, WORKERS = CONTROL + RT_CONTROL_POLLS };
+
+static size_t fill_polls(rt_supervisor *supervisor)
 {
-    size_t count = supervisor->generation.count;
-    struct pollfd *polls = rt_arena_alloc(&supervisor->arena, (count + 1) * sizeof *polls);
-    while (!is_over(supervisor)) {
-        rt_generation_tick(&supervisor->generation, rt_monotonic());
-        rt_generation_poll(&supervisor->generation, polls);
-        polls[count] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
-        if (poll(polls, count + 1, time_to_wait(supervisor)) > 0) {
-            rt_generation_handle(&supervisor->generation, polls);
-            read_signals(supervisor);
-        }
-        advance(supervisor);
+    size_t count = WORKERS;
+    for (const rt_generation *g = supervisor->generations; g; g = g->older)
+        count += g->count;
+    if (count > supervisor->poll_room) {
+        supervisor->poll_room = 2 * count;
+        supervisor->polls =
+            rt_xrealloc(supervisor->polls, supervisor->poll_room * sizeof *supervisor->polls);
     }
+    struct pollfd *polls = supervisor->polls;
+    polls[SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
+    polls[UPGRADE] = (struct pollfd){.fd = supervisor->upgrade.output, .events = POLLIN};
+    rt_control_poll(&supervisor->control, polls + CONTROL);
+    polls += WORKERS;
+    for (const rt_generation *g = supervisor->generations; g; polls += g->count, g = g->older)
+        rt_generation_poll(g, polls);
+    return count;
 }
 
-static int last_words(const struct supervisor *supervisor)
+/* Workers first: what they told counts before what is asked about them. */
+static void handle(rt_supervisor *supervisor)
 {
-    const rt_generation *generation = &supervisor->generation;
-    if (supervisor->state == FAILING) {
-        rt_log_host(RT_LOG_FATAL, "%s", generation->first_problem);
-        return EX_UNAVAILABLE;
+    const struct pollfd *polls = supervisor->polls + WORKERS;
+    for (rt_generation *g = supervisor->generations; g; polls += g->count, g = g->older)
+        rt_generation_handle(g, polls);
+    rt_upgrade_handle(supervisor, &supervisor->polls[UPGRADE]);
+    read_signals(supervisor);
+    rt_control_handle(&supervisor->control, supervisor->polls + CONTROL);
+}
+
+static void turn(rt_supervisor *supervisor)
+{
+    uint64_t now = rt_monotonic();
+    for (rt_generation *g = supervisor->generations; g; g = g->older)
+        rt_generation_tick(g, now);
+    rt_control_tick(&supervisor->control, now);
+    size_t count = fill_polls(supervisor);
+    if (poll(supervisor->polls, count, time_to_wait(supervisor)) > 0)
+        handle(supervisor);
+    advance(supervisor);
+}
+
+/* --- beginning and end ----------------------------------------------------------------------- */
+
+static void open_control(rt_supervisor *supervisor)
+{
+    const rt_plan *plan = supervisor->next->plan;
+    const char *configured = plan->host.control.socket, *error;
+    const char *config = supervisor->startup->request.config_files[0];
+    const char *path =
+        configured ? configured : rt_control_default(&supervisor->arena, plan->host.name, config);
+    if (!path)
+        rt_log_host(RT_LOG_WARN, "no place for a control socket: rtctl does not reach this rtd");
+    else if (!rt_control_open(&supervisor->control, &supervisor->arena, path, &error))
+        rt_log_host(RT_LOG_WARN, "no control socket at `%s`: %s; rtctl does not reach this rtd",
+                    path, error);
+}
+
+static int begin(rt_supervisor *supervisor)
+{
+    if (supervisor->signals < 0)
+        return EX_OSERR;
+    supervisor->control.ask = rt_command_run;
+    supervisor->control.owner = supervisor;
+    if (supervisor->startup->state >= 0)
+        return rt_handover_take(supervisor);
+    int code = rt_launch(supervisor);
+    if (code == 0)
+        open_control(supervisor);
+    return code;
+}
+
+static int last_words(rt_supervisor *supervisor)
+{
+    if (supervisor->state == RT_FAILING) {
+        rt_log_host(RT_LOG_FATAL, "%s", supervisor->generations->first_problem);
+        return supervisor->failure;
     }
-    bool clean = !generation->unclean && !supervisor->forced;
-    rt_log_host(clean ? RT_LOG_INFO : RT_LOG_ERROR, clean ? "stopped" : "stopped by force");
-    return clean ? 0 : EX_SOFTWARE;
+    for (const rt_generation *g = supervisor->generations; g; g = g->older)
+        supervisor->unclean |= g->unclean;
+    bool clean = !supervisor->unclean && !supervisor->forced;
+    const char *text = clean ? "stopped" : "stopped by force";
+    int code = clean ? 0 : EX_SOFTWARE;
+    rt_log_host(clean ? RT_LOG_INFO : RT_LOG_ERROR, "%s", text);
+    rt_control_finish(&supervisor->control, RT_WAITS_STOP, UINT64_MAX, clean ? "out" : "err", text,
+                      code);
+    return code;
 }
 
-static size_t worker_count(const rt_plan *plan)
+static void end(rt_supervisor *supervisor)
 {
-    if (plan->environment == RT_DEVELOPMENT || plan->host.workers < 1)
-        return 1;
-    return plan->host.workers > WORKERS_MOST ? WORKERS_MOST : (size_t)plan->host.workers;
+    while (supervisor->generations) {
+        rt_generation *generation = supervisor->generations;
+        supervisor->generations = generation->older;
+        rt_generation_free(generation);
+    }
+    rt_control_close(&supervisor->control);
+    rt_addresses_keep(&supervisor->addresses, NULL);
+    rt_buffer_free(&supervisor->reload.report);
+    rt_buffer_free(&supervisor->upgrade.text);
+    if (supervisor->signals >= 0)
+        close(supervisor->signals);
+    free(supervisor->polls);
+    rt_arena_free(&supervisor->arena);
 }
 
-static int prepare(struct supervisor *supervisor)
+int rt_supervise(const rt_startup *startup)
 {
-    rt_plan *plan = supervisor->plan;
-    int code;
-    limit_cores(plan);
-    if ((code = open_log(plan)))
-        return code;
-    log_findings(supervisor->composition);
-    if ((code = open_sockets(supervisor)) || (code = take_snapshot(supervisor)))
-        return code;
-    raise_descriptor_limit(plan);
-    warn_of_origin(supervisor);
-    announce(plan);
-    char **variables = rt_environment_without(&supervisor->arena, environ, plan->secret_variables,
-                                              plan->secret_variable_count);
-    int error = rt_generation_init(&supervisor->generation, &supervisor->arena, plan,
-                                   &supervisor->sockets, variables, worker_count(plan));
-    if (error)
-        rt_log_host(RT_LOG_FATAL, "no memory to share with the workers: %s", strerror(-error));
-    return error ? EX_OSERR : 0;
-}
-
-int rt_supervise(const rt_composition *composition)
-{
-    struct supervisor supervisor = {.composition = composition,
-                                    .plan = composition->plan,
-                                    .began = rt_monotonic(),
-                                    .signals = open_signals()};
+    rt_supervisor supervisor = {.startup = startup,
+                                .program = startup->program,
+                                .began = rt_monotonic(),
+                                .upgrade.output = -1,
+                                .signals = open_signals()};
+    rt_control_init(&supervisor.control);
     rt_arena_init(&supervisor.arena);
-    int code = supervisor.signals < 0 ? EX_OSERR : prepare(&supervisor);
+    int code = begin(&supervisor);
     if (code == 0) {
-        run(&supervisor);
+        while (!is_over(&supervisor))
+            turn(&supervisor);
         code = last_words(&supervisor);
     }
-    rt_generation_free(&supervisor.generation);
-    rt_sockets_close(&supervisor.sockets);
-    rt_snapshot_remove(&supervisor.snapshot);
-    if (supervisor.signals >= 0)
-        close(supervisor.signals);
-    rt_arena_free(&supervisor.arena);
+    end(&supervisor);
     return code;
 }

@@ -26,7 +26,11 @@ struct worker {
     rt_channel *stop;    /* closed when the worker is to end */
     rt_channel *drained; /* closed when no connection is left */
     bool stopping;
-    bool failed; /* a problem was told */
+    bool serving;      /* was ready */
+    bool succeeded_by; /* others serve on: idle connections end with their next request */
+    bool draining;
+    bool hurried; /* the time to drain is over */
+    bool failed;  /* a problem was told */
     uv_poll_t control_watch;
     uv_timer_t drain_timer;
     unsigned open_handles;
@@ -58,8 +62,18 @@ static void tell_problem(void *argument, const rt_running *running, enum rt_diag
 
 /* --- what comes from the supervisor ---------------------------------------------------------- */
 
+static void on_drained(void *argument)
+{
+    struct worker *worker = argument;
+    worker->draining = false;
+    rt_host_channel_close(worker->drained);
+}
+
 static void begin_stop(struct worker *worker)
 {
+    if (worker->draining) /* nobody serves on after all */
+        rt_http_drain(worker->server, on_drained, worker);
+    worker->succeeded_by = false;
     if (worker->stopping)
         return;
     worker->stopping = true;
@@ -67,12 +81,59 @@ static void begin_stop(struct worker *worker)
     rt_host_channel_close(worker->stop);
 }
 
+/* What requests need is still started: they are to be answered as if nothing happened. */
+static void begin_retirement(struct worker *worker)
+{
+    if (worker->stopping || !worker->serving) {
+        begin_stop(worker);
+        return;
+    }
+    worker->stopping = worker->succeeded_by = true;
+    rt_host_channel_close(worker->stop);
+}
+
+static void on_drain_timeout(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    uint32_t running = rt_http_running(worker->server);
+    if (running)
+        rt_log_host(RT_LOG_WARN, "%u request%s still run%s %s: interrupted", running,
+                    running == 1 ? "" : "s", running == 1 ? "s" : "",
+                    worker->hurried ? "and two younger generations drain"
+                                    : "after `drain_timeout`");
+    tell(worker, &(rt_message){.kind = RT_TELL_CUT, .number = running});
+    rt_http_interrupt(worker->server);
+}
+
+static void begin_interruption(struct worker *worker)
+{
+    worker->hurried = true;
+    if (worker->draining)
+        uv_timer_start(&worker->drain_timer, on_drain_timeout, 0, 0);
+}
+
+static void take_message(struct worker *worker, const rt_message *message)
+{
+    switch (message->kind) {
+    case RT_TELL_STOP:
+        begin_stop(worker);
+        break;
+    case RT_TELL_RETIRE:
+        begin_retirement(worker);
+        break;
+    case RT_TELL_INTERRUPT:
+        begin_interruption(worker);
+        break;
+    case RT_TELL_LEVEL:
+        rt_log_set_level(message->text, message->module);
+    }
+}
+
 static void take_messages(struct worker *worker)
 {
     rt_message message;
     while (rt_inbox_take(&worker->inbox, &worker->arena, &message) > 0)
-        if (message.kind == RT_TELL_STOP)
-            begin_stop(worker);
+        take_message(worker, &message);
 }
 
 static void on_control(uv_poll_t *watch, int status, int events)
@@ -117,21 +178,9 @@ static bool serve(struct worker *worker)
         rt_log_host(RT_LOG_ERROR, "cannot serve a listening socket: %s", strerror(-error));
         return false;
     }
+    worker->serving = true;
     tell(worker, &(rt_message){.kind = RT_TELL_READY});
     return true;
-}
-
-static void on_drained(void *argument)
-{
-    struct worker *worker = argument;
-    rt_host_channel_close(worker->drained);
-}
-
-static void on_drain_timeout(uv_timer_t *timer)
-{
-    struct worker *worker = timer->data;
-    rt_log_host(RT_LOG_WARN, "requests still run after `drain_timeout`: they are interrupted");
-    rt_http_interrupt(worker->server);
 }
 
 static void wait_for_close(rt_ctx *ctx, rt_channel *channel)
@@ -144,8 +193,9 @@ static void wait_for_close(rt_ctx *ctx, rt_channel *channel)
 static void drain(rt_ctx *ctx, struct worker *worker)
 {
     uint64_t limit = (uint64_t)worker->setup->plan->host.drain_timeout / 1000000;
-    uv_timer_start(&worker->drain_timer, on_drain_timeout, limit, 0);
-    rt_http_drain(worker->server, on_drained, worker);
+    uv_timer_start(&worker->drain_timer, on_drain_timeout, worker->hurried ? 0 : limit, 0);
+    worker->draining = true;
+    (worker->succeeded_by ? rt_http_retire : rt_http_drain)(worker->server, on_drained, worker);
     for (size_t i = 0; i < worker->setup->socket_count; i++)
         close(worker->setup->sockets[i]); /* or the address stays taken while requests end */
     wait_for_close(ctx, worker->drained);

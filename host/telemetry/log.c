@@ -11,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOST_NAME "rtd" /* stands where a record of a module has the instance's name */
+#define OWN_LEVELS_MOST 32 /* modules with a level of their own */
+#define HOST_NAME "rtd"    /* stands where a record of a module has the instance's name */
 
 static const struct {
     const char *name;   /* in the configuration and in JSON */
@@ -30,9 +31,15 @@ enum { LEVEL_COUNT = sizeof levels / sizeof levels[0] };
 static struct {
     int fd;
     uint32_t level;
+    uint32_t least; /* of `level` and those of single modules */
     bool json, colour;
     char service[65];
-} output = {.fd = STDERR_FILENO, .level = RT_LOG_INFO};
+    struct {
+        char module[65];
+        uint32_t level;
+    } own[OWN_LEVELS_MOST];
+    size_t own_count;
+} output = {.fd = STDERR_FILENO, .level = RT_LOG_INFO, .least = RT_LOG_INFO};
 
 struct record {
     const rt_ctx *ctx;
@@ -74,7 +81,8 @@ int rt_log_open(const rt_log_options *options)
     if (output.fd != STDERR_FILENO)
         close(output.fd);
     output.fd = fd;
-    output.level = (uint32_t)level;
+    output.level = output.least = (uint32_t)level;
+    output.own_count = 0;
     output.json = json;
     snprintf(output.service, sizeof output.service, "%s", options->service ? options->service : "");
     output.colour = !json && wants_colour(fd);
@@ -83,7 +91,60 @@ int rt_log_open(const rt_log_options *options)
 
 bool rt_log_is_enabled(uint32_t level)
 {
-    return level < LEVEL_COUNT && level >= output.level;
+    return level < LEVEL_COUNT && level >= output.least;
+}
+
+/* --- levels of single modules ---------------------------------------------------------------- */
+
+static size_t own_index(const char *module)
+{
+    size_t i = 0;
+    while (i < output.own_count && strcmp(output.own[i].module, module) != 0)
+        i++;
+    return i;
+}
+
+static void find_least(void)
+{
+    output.least = output.level;
+    for (size_t i = 0; i < output.own_count; i++)
+        if (output.own[i].level < output.least)
+            output.least = output.own[i].level;
+}
+
+int rt_log_set_level(const char *name, const char *module)
+{
+    int level = level_named(name);
+    if (level < 0)
+        return -EINVAL;
+    if (!module) {
+        output.level = (uint32_t)level;
+        output.own_count = 0;
+    } else {
+        size_t i = own_index(module);
+        if (i == OWN_LEVELS_MOST || strlen(module) >= sizeof output.own[i].module)
+            return -ENOSPC;
+        strcpy(output.own[i].module, module);
+        output.own[i].level = (uint32_t)level;
+        output.own_count += i == output.own_count;
+    }
+    find_least();
+    return 0;
+}
+
+/* The instance's level, else its module's, else everybody's. */
+static uint32_t level_of(const rt_ctx *ctx)
+{
+    const rt_instance *instance = ctx ? ctx->instance : NULL;
+    size_t i = own_index(instance && instance->name ? instance->name : HOST_NAME);
+    if (i == output.own_count && instance && instance->module)
+        i = own_index(instance->module);
+    return i < output.own_count ? output.own[i].level : output.level;
+}
+
+static bool is_heard(const rt_ctx *ctx, uint32_t level)
+{
+    return rt_log_is_enabled(level) && (!output.own_count || level >= level_of(ctx));
 }
 
 /* A record is one line: what would end it or steer a terminal is written as an escape. */
@@ -219,7 +280,7 @@ static void emit_format(const rt_ctx *ctx, uint32_t level, const char *format, v
 
 void rt_log_host(uint32_t level, const char *format, ...)
 {
-    if (!rt_log_is_enabled(level))
+    if (!is_heard(NULL, level))
         return;
     va_list arguments;
     va_start(arguments, format);
@@ -229,13 +290,12 @@ void rt_log_host(uint32_t level, const char *format, ...)
 
 int rt_host_log_enabled(const rt_ctx *ctx, uint32_t level)
 {
-    (void)ctx; /* levels of single modules would be asked here */
-    return rt_log_is_enabled(level);
+    return is_heard(ctx, level);
 }
 
 void rt_host_log(rt_ctx *ctx, uint32_t level, const char *format, ...)
 {
-    if (!rt_log_is_enabled(level))
+    if (!is_heard(ctx, level))
         return;
     va_list arguments;
     va_start(arguments, format);
@@ -246,6 +306,6 @@ void rt_host_log(rt_ctx *ctx, uint32_t level, const char *format, ...)
 void rt_host_log_fields(rt_ctx *ctx, uint32_t level, const rt_field *fields, uint64_t count,
                         const char *message)
 {
-    if (rt_log_is_enabled(level))
+    if (is_heard(ctx, level))
         emit(&(struct record){ctx, level, message ? message : "", fields, count});
 }

@@ -17,7 +17,12 @@ typedef struct rt_log_options {
 } rt_log_options;
 
 int rt_log_open(const rt_log_options *options); /* 0 or -errno; before it: pretty, info, stderr */
-bool rt_log_is_enabled(uint32_t level);
+bool rt_log_is_enabled(uint32_t level); /* for anybody */
+
+/* The least level from now on, until rt_log_open: of one module (its instance's name or its own;
+ * "rtd" is the host), or of all with `module` NULL. 0, -EINVAL: no such level, -ENOSPC: too many
+ * modules have levels of their own. */
+int rt_log_set_level(const char *level, const char *module);
 
 void rt_log_host(uint32_t level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

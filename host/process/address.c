@@ -1,0 +1,105 @@
+#include "process/address.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool rt_plan_serves_routes(const rt_plan *plan)
+{
+    for (size_t i = 0; i < plan->instance_count; i++)
+        if (plan->instances[i].serves & RT_SERVES_ROUTES)
+            return true;
+    return false;
+}
+
+static uint32_t wanted_count(const rt_plan *plan)
+{
+    const rt_setting *listen = plan ? plan->host.http.listen : NULL;
+    return listen && rt_plan_serves_routes(plan) ? listen->count : 0;
+}
+
+static const char *wanted_at(const rt_plan *plan, uint32_t index)
+{
+    return plan->host.http.listen->value.members[index].value.text;
+}
+
+static rt_address *find(const rt_addresses *addresses, const char *text)
+{
+    rt_address *address = addresses->first;
+    while (address && strcmp(address->text, text) != 0)
+        address = address->next;
+    return address;
+}
+
+rt_address *rt_address_add(rt_addresses *addresses, const char *text)
+{
+    rt_address *address = rt_xcalloc(1, sizeof *address);
+    rt_arena_init(&address->arena);
+    address->text = rt_arena_copy(&address->arena, text);
+    address->next = addresses->first;
+    return addresses->first = address;
+}
+
+static void remove_address(rt_address **at)
+{
+    rt_address *address = *at;
+    *at = address->next;
+    rt_sockets_close(&address->sockets);
+    rt_arena_free(&address->arena);
+    free(address);
+}
+
+static rt_address *open_address(rt_addresses *addresses, rt_arena *arena, const char *text,
+                                const char **error)
+{
+    rt_address *address = rt_address_add(addresses, text);
+    if (rt_listen(&address->sockets, &address->arena, text, error) == 0)
+        return address;
+    *error = rt_arena_copy(arena, *error);
+    remove_address(&addresses->first);
+    return NULL;
+}
+
+static void add_to_view(rt_sockets *view, rt_arena *arena, const rt_address *address)
+{
+    for (size_t i = 0; i < address->sockets.count; i++) {
+        rt_push(arena, view->descriptors, view->count) = address->sockets.descriptors[i];
+        rt_push(arena, view->urls, view->url_count) =
+            rt_arena_copy(arena, address->sockets.urls[i]);
+    }
+}
+
+int rt_addresses_open(rt_addresses *addresses, rt_arena *arena, const rt_plan *plan,
+                      rt_sockets *view, const char **address, const char **error)
+{
+    uint32_t count = wanted_count(plan);
+    *view = (rt_sockets){0};
+    for (uint32_t i = 0; i < count; i++) {
+        const char *text = *address = wanted_at(plan, i);
+        rt_address *found = find(addresses, text);
+        if (!found)
+            found = open_address(addresses, arena, text, error);
+        if (!found)
+            return -1;
+        add_to_view(view, arena, found);
+    }
+    return 0;
+}
+
+static bool is_wanted(const rt_plan *plan, const char *text)
+{
+    uint32_t count = wanted_count(plan);
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(wanted_at(plan, i), text) == 0)
+            return true;
+    return false;
+}
+
+void rt_addresses_keep(rt_addresses *addresses, const rt_plan *plan)
+{
+    for (rt_address **at = &addresses->first; *at;) {
+        if (is_wanted(plan, (*at)->text))
+            at = &(*at)->next;
+        else
+            remove_address(at);
+    }
+}

@@ -1,0 +1,138 @@
+/* What rtctl can ask a running rtd for: one row a command. A command answers, or leaves the client
+ * waiting for the end of what it began. */
+#include "process/supervisor.h"
+#include "telemetry/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define WHO "control socket"
+
+typedef struct rt_command {
+    const char *name;
+    const char *usage;
+    int most_words;
+    void (*run)(rt_supervisor *supervisor, rt_client *client, int count, char **words);
+} rt_command;
+
+static bool is_word(int count, char **words, const char *word)
+{
+    return count > 1 && strcmp(words[1], word) == 0;
+}
+
+static void run_status(rt_supervisor *supervisor, rt_client *client, int count, char **words)
+{
+    rt_buffer text = {0};
+    bool json = is_word(count, words, "json");
+    (json ? rt_status_json : rt_status_text)(supervisor, &text);
+    rt_client_lines(client, "out", text.data);
+    rt_client_exit(client, 0);
+    rt_buffer_free(&text);
+}
+
+/* True after it was said that rtd stops already. */
+static bool stops(const rt_supervisor *supervisor, rt_client *client)
+{
+    if (supervisor->state == RT_RUNNING)
+        return false;
+    rt_client_err(client, "rtd stops");
+    rt_client_exit(client, EX_UNAVAILABLE);
+    return true;
+}
+
+static void run_stop(rt_supervisor *supervisor, rt_client *client, int count, char **words)
+{
+    if (supervisor->state == RT_RUNNING)
+        rt_supervisor_stop(supervisor, WHO);
+    if (is_word(count, words, "wait")) {
+        client->waits = RT_WAITS_STOP;
+        return;
+    }
+    rt_client_out(client, "stopping");
+    rt_client_exit(client, 0);
+}
+
+static void run_reload(rt_supervisor *supervisor, rt_client *client, int count, char **words)
+{
+    if (stops(supervisor, client))
+        return;
+    rt_reload_ask(supervisor, WHO);
+    if (is_word(count, words, "wait")) {
+        client->waits = RT_WAITS_RELOAD;
+        client->ticket = rt_reload_ticket(supervisor);
+        return;
+    }
+    rt_client_out(client, "a reload was asked for");
+    rt_client_exit(client, 0);
+}
+
+static void run_upgrade(rt_supervisor *supervisor, rt_client *client, int count, char **words)
+{
+    (void)count, (void)words;
+    if (stops(supervisor, client))
+        return;
+    rt_upgrade_ask(supervisor, WHO);
+    client->waits = RT_WAITS_UPGRADE;
+    client->ticket = UINT64_MAX; /* of the rtd that takes over, which sets it */
+}
+
+static bool is_module(const rt_plan *plan, const char *word)
+{
+    if (strcmp(word, "rtd") == 0)
+        return true;
+    for (size_t i = 0; i < plan->instance_count; i++)
+        if (strcmp(plan->instances[i].name, word) == 0 ||
+            strcmp(plan->instances[i].module, word) == 0)
+            return true;
+    return false;
+}
+
+static void run_log_level(rt_supervisor *supervisor, rt_client *client, int count, char **words)
+{
+    const rt_generation *serving = supervisor->current;
+    const char *level = count > 1 ? words[1] : "", *module = count > 2 ? words[2] : NULL;
+    int error = 0;
+    if (module && serving && !is_module(serving->plan, module))
+        rt_client_err(client, "no module `%s` runs", module);
+    else if ((error = rt_log_set_level(level, module)) == -EINVAL)
+        rt_client_err(client, "no log level `%s`: it is trace, debug, info, warn, error or fatal",
+                      level);
+    else if (error)
+        rt_client_err(client, "too many modules have a log level of their own");
+    if (client->out.length) {
+        rt_client_exit(client, EX_USAGE);
+        return;
+    }
+    for (rt_generation *g = supervisor->generations; g; g = g->older)
+        rt_generation_level(g, level, module);
+    rt_client_out(client, "%s logs from level %s until the next reload", module ? module : "rtd",
+                  level);
+    rt_client_exit(client, 0);
+}
+
+static const rt_command commands[] = {
+    {"status", "[json]", 1, run_status},
+    {"stop", "[wait]", 1, run_stop},
+    {"reload", "[wait]", 1, run_reload},
+    {"upgrade", "", 0, run_upgrade},
+    {"log-level", "LEVEL [MODULE]", 2, run_log_level},
+};
+
+void rt_command_run(void *supervisor, rt_client *client, int count, char **words)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        const rt_command *command = &commands[i];
+        if (strcmp(command->name, words[0]) != 0)
+            continue;
+        if (count - 1 <= command->most_words) {
+            command->run(supervisor, client, count, words);
+            return;
+        }
+        rt_client_err(client, "usage: %s %s", command->name, command->usage);
+        rt_client_exit(client, EX_USAGE);
+        return;
+    }
+    rt_client_err(client, "this rtd knows no command `%s`", words[0]);
+    rt_client_exit(client, EX_USAGE);
+}

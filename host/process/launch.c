@@ -1,0 +1,315 @@
+/* From a configuration to a generation whose workers can be started. At the first start what goes
+ * wrong ends rtd; at a reload it ends the reload. */
+#include "compose/report.h"
+#include "process/role.h"
+#include "process/supervisor.h"
+#include "telemetry/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define WORKERS_MOST 1024
+
+/* What a worker opens beside connections: listening sockets, its log, whatever modules need. */
+#define OTHER_DESCRIPTORS 100
+
+__attribute__((format(printf, 3, 4))) static int fail(rt_supervisor *supervisor, int status,
+                                                      const char *format, ...)
+{
+    rt_buffer text = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    rt_buffer_vformat(&text, format, arguments);
+    va_end(arguments);
+    if (supervisor->current)
+        rt_reload_end(supervisor, status, "%s", text.data);
+    else
+        rt_log_host(RT_LOG_FATAL, "%s", text.data);
+    rt_buffer_free(&text);
+    return status;
+}
+
+/* --- judging --------------------------------------------------------------------------------- */
+
+/* What the report would have said, in a log that programs read. */
+static void log_findings(const rt_diagnostics *diagnostics)
+{
+    static const uint32_t levels[] = {
+        [RT_INFO] = RT_LOG_INFO, [RT_WARNING] = RT_LOG_WARN, [RT_ERROR] = RT_LOG_ERROR};
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        const rt_diagnostic *item = diagnostics->items[i];
+        const char *file = item->place.file ? item->place.file : "";
+        rt_log_host(levels[item->severity], "%s%s%s [%s]", file, *file ? ": " : "", item->message,
+                    rt_diagnostic_table[item->id].number);
+    }
+}
+
+static void keep_report(rt_supervisor *supervisor, const rt_composition *composition)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *file = open_memstream(&text, &length);
+    if (!file)
+        return;
+    rt_report_print(file, composition, false);
+    fclose(file);
+    rt_buffer_add(&supervisor->reload.report, text, length);
+    free(text);
+}
+
+/* A log that programs read gets records; else the report goes to whoever typed the command, as
+ * `rtctl validate` would say it. */
+static bool wants_records(const rt_supervisor *supervisor, const rt_composition *composition)
+{
+    const rt_plan *plan = supervisor->current ? supervisor->current->plan : composition->plan;
+    return strcmp(plan->host.log.format, "json") == 0;
+}
+
+static void report(const rt_supervisor *supervisor, const rt_composition *composition)
+{
+    const rt_plan *serving = supervisor->current ? supervisor->current->plan : NULL;
+    bool records = serving && wants_records(supervisor, composition);
+    if (composition->diagnostics.count && !records)
+        rt_report_print(stderr, composition, false);
+    if (records || (serving && serving->host.log.file))
+        log_findings(&composition->diagnostics);
+}
+
+static bool compose(rt_supervisor *supervisor, rt_generation *generation)
+{
+    const rt_composition *composition =
+        rt_compose(&generation->arena, &supervisor->startup->request);
+    generation->composition = composition;
+    generation->plan = composition->plan;
+    keep_report(supervisor, composition);
+    return composition->plan && !composition->diagnostics.errors;
+}
+
+/* --- the log --------------------------------------------------------------------------------- */
+
+int rt_launch_log(const rt_plan *plan, uint32_t level)
+{
+    rt_log_options options = {plan->host.log.level, plan->host.log.format, plan->host.log.file,
+                              plan->host.name};
+    int error = rt_log_open(&options);
+    if (error)
+        rt_log_host(level, "cannot open the log `%s`: %s",
+                    options.file ? options.file : "standard error", strerror(-error));
+    return error ? EX_IOERR : 0;
+}
+
+/* While another generation serves, the log is its own until the switch; so it is only tried. */
+static int prepare_log(rt_supervisor *supervisor, const rt_generation *generation)
+{
+    const char *file = generation->plan->host.log.file;
+    if (!supervisor->current)
+        return rt_launch_log(generation->plan, RT_LOG_FATAL);
+    int fd =
+        file ? open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640)
+             : STDERR_FILENO;
+    if (fd < 0)
+        return fail(supervisor, EX_IOERR, "cannot open the log `%s`: %s", file, strerror(errno));
+    if (file)
+        close(fd);
+    return 0;
+}
+
+/* --- limits ---------------------------------------------------------------------------------- */
+
+static bool is_strict(const rt_plan *plan)
+{
+    return plan->environment == RT_STAGING || plan->environment == RT_PRODUCTION;
+}
+
+/* Secrets lie in the workers' memory, and a core file would carry them away. */
+static void limit_cores(const rt_plan *plan)
+{
+    struct rlimit limit;
+    if (is_strict(plan) && !plan->host.core_dumps)
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    else if (is_strict(plan) && getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0)
+        rt_log_host(RT_LOG_WARN, "`core_dumps` is set, but the limit of core files is 0 and stays "
+                                 "so until rtd is started anew");
+}
+
+/* Workers inherit it. The soft limit is usually 1,024, for the sake of programs with select(2). */
+static void raise_descriptor_limit(const rt_plan *plan)
+{
+    struct rlimit limit;
+    uint64_t connections = (uint64_t)plan->host.http.max_connections;
+    uint64_t needed = connections + OTHER_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max < needed && rt_plan_serves_routes(plan))
+        rt_log_host(RT_LOG_WARN,
+                    "a worker may open %ju descriptors, but %ju connections "
+                    "(`http.max_connections`) and %d others need %ju: raise the hard limit of open "
+                    "files",
+                    (uintmax_t)limit.rlim_max, (uintmax_t)connections, OTHER_DESCRIPTORS,
+                    (uintmax_t)needed);
+}
+
+/* --- sockets and copies ---------------------------------------------------------------------- */
+
+static int open_sockets(rt_supervisor *supervisor, rt_generation *generation)
+{
+    const char *address, *error;
+    if (rt_addresses_open(&supervisor->addresses, &generation->arena, generation->plan,
+                          &generation->sockets, &address, &error) == 0)
+        return 0;
+    return fail(supervisor, EX_UNAVAILABLE, "cannot listen on `%s`: %s", address, error);
+}
+
+static void print_diagnostics(rt_supervisor *supervisor, const rt_diagnostics *diagnostics)
+{
+    rt_buffer text = {0};
+    for (size_t i = 0; i < diagnostics->count; i++)
+        rt_diagnostic_print(&text, diagnostics->items[i], false);
+    fwrite(text.data, 1, text.length, stderr);
+    rt_buffer_add(&supervisor->reload.report, text.data, text.length);
+    rt_buffer_free(&text);
+}
+
+static int take_snapshot(rt_supervisor *supervisor, rt_generation *generation)
+{
+    rt_diagnostics diagnostics;
+    const char *error = NULL;
+    rt_diagnostics_init(&diagnostics, &generation->arena);
+    int code = rt_snapshot_make(&generation->snapshot, &generation->arena, generation->composition,
+                                &diagnostics, &error);
+    if (code == EX_CONFIG) {
+        print_diagnostics(supervisor, &diagnostics);
+        return fail(supervisor, code, "a plugin changed while rtd %s: nothing of it was run",
+                    supervisor->current ? "reloaded" : "started");
+    }
+    return code ? fail(supervisor, code, "cannot copy the plugins: %s", error) : 0;
+}
+
+static bool is_planned(const rt_plan *plan, const char *module)
+{
+    for (size_t i = 0; i < plan->instance_count; i++)
+        if (strcmp(plan->instances[i].module, module) == 0)
+            return true;
+    return false;
+}
+
+static void warn_of_origin(const rt_generation *generation)
+{
+    for (size_t i = 0; i < generation->composition->manifest_count; i++) {
+        const rt_manifest *manifest = generation->composition->manifests[i];
+        if (is_planned(generation->plan, manifest->name) && manifest->runpath &&
+            strstr(manifest->runpath, "ORIGIN"))
+            rt_log_host(RT_LOG_WARN,
+                        "module `%s` looks for libraries beside its file ($ORIGIN), but workers "
+                        "load a copy of it from another folder",
+                        manifest->name);
+    }
+}
+
+/* --- announcing ------------------------------------------------------------------------------ */
+
+static void describe_offers(rt_buffer *text, const rt_plan_instance *instance)
+{
+    for (size_t i = 0; i < instance->provides_count; i++)
+        rt_buffer_format(text, "%s%s/%u", i ? ", " : " serves ", instance->provides[i].capability,
+                         instance->provides[i].major);
+}
+
+static void announce(const rt_plan *plan)
+{
+    for (size_t i = 0; i < plan->instance_count; i++) {
+        const rt_plan_instance *instance = &plan->instances[i];
+        rt_buffer text = {0};
+        if (!instance->development_only)
+            continue;
+        rt_buffer_text(&text, instance->name);
+        describe_offers(&text, instance);
+        if (instance->acknowledged)
+            rt_log_host(RT_LOG_WARN, "acknowledged: development-only module %s in %s", text.data,
+                        rt_environment_names[plan->environment]);
+        else
+            rt_log_host(RT_LOG_INFO, "development-only: %s", text.data);
+        rt_buffer_free(&text);
+    }
+}
+
+static size_t worker_count(const rt_plan *plan)
+{
+    if (plan->environment == RT_DEVELOPMENT || plan->host.workers < 1)
+        return 1;
+    return plan->host.workers > WORKERS_MOST ? WORKERS_MOST : (size_t)plan->host.workers;
+}
+
+/* --- all together ---------------------------------------------------------------------------- */
+
+static int judge(rt_supervisor *supervisor, rt_generation *generation)
+{
+    bool fit = compose(supervisor, generation);
+    const rt_composition *composition = generation->composition;
+    bool records = fit && wants_records(supervisor, composition);
+    if (fit && !supervisor->current)
+        limit_cores(generation->plan);
+    if (!records)
+        report(supervisor, composition);
+    int code = fit ? prepare_log(supervisor, generation) : EX_CONFIG;
+    if (records && !code)
+        log_findings(&composition->diagnostics);
+    if (!fit && supervisor->current)
+        rt_reload_end(supervisor, EX_CONFIG, "%s is not fit for %s", composition->config_name,
+                      rt_environment_names[composition->environment]);
+    return code;
+}
+
+static int make(rt_supervisor *supervisor, rt_generation *generation)
+{
+    int code = judge(supervisor, generation);
+    if (code)
+        return code;
+    if ((code = open_sockets(supervisor, generation)) ||
+        (code = take_snapshot(supervisor, generation)))
+        return code;
+    const rt_plan *plan = generation->plan;
+    if (supervisor->current)
+        limit_cores(plan);
+    raise_descriptor_limit(plan);
+    warn_of_origin(generation);
+    announce(plan);
+    generation->variables = rt_environment_without(
+        &generation->arena, environ, plan->secret_variables, plan->secret_variable_count);
+    int error = rt_generation_staff(generation, worker_count(plan), -1);
+    return error ? fail(supervisor, EX_OSERR, "no memory to share with the workers: %s",
+                        strerror(-error))
+                 : 0;
+}
+
+int rt_launch(rt_supervisor *supervisor)
+{
+    rt_generation *generation = rt_generation_new(supervisor->last_number + 1);
+    rt_buffer_free(&supervisor->reload.report);
+    int code = make(supervisor, generation);
+    if (code) {
+        rt_generation_free(generation);
+        rt_addresses_keep(&supervisor->addresses,
+                          supervisor->current ? supervisor->current->plan : NULL);
+        return code;
+    }
+    supervisor->last_number = generation->number;
+    generation->older = supervisor->generations;
+    supervisor->generations = supervisor->next = generation;
+    return 0;
+}
+
+void rt_launch_settle(rt_supervisor *supervisor)
+{
+    const rt_plan *plan = supervisor->current->plan;
+    rt_launch_log(plan, RT_LOG_ERROR);
+    rt_addresses_keep(&supervisor->addresses, plan);
+}

@@ -1,0 +1,168 @@
+/* Reload: the next generation starts beside the one that serves, takes over when all its workers
+ * are ready, and the old one drains. Whatever goes wrong before that leaves things as they were. */
+#include "process/supervisor.h"
+#include "telemetry/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+uint64_t rt_reload_ticket(const rt_supervisor *supervisor)
+{
+    return supervisor->reload.count + 1;
+}
+
+void rt_reload_ask(rt_supervisor *supervisor, const char *who)
+{
+    if (supervisor->state != RT_RUNNING) {
+        rt_log_host(RT_LOG_WARN, "%s: no reload, for rtd stops", who);
+        return;
+    }
+    if (!supervisor->current || supervisor->reload.running)
+        rt_log_host(RT_LOG_INFO, "%s: a reload follows when %s", who,
+                    supervisor->current ? "the one that runs has ended" : "rtd has started");
+    else
+        rt_log_host(RT_LOG_INFO, "%s: reloading", who);
+    supervisor->reload.asked = true;
+}
+
+void rt_reload_end(rt_supervisor *supervisor, int status, const char *format, ...)
+{
+    rt_reload *reload = &supervisor->reload;
+    rt_outcome *last = &reload->last;
+    rt_buffer text = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(last->text, sizeof last->text, format, arguments);
+    va_end(arguments);
+    last->at = rt_monotonic();
+    last->status = status;
+    reload->running = false;
+    rt_buffer_add(&text, reload->report.data, reload->report.length);
+    if (status == 0) {
+        rt_log_host(RT_LOG_INFO, "reloaded: %s", last->text);
+        rt_buffer_format(&text, "reloaded: %s\n", last->text);
+    } else {
+        rt_log_host(RT_LOG_ERROR, "not reloaded, generation %u goes on: %s",
+                    supervisor->current->number, last->text);
+        rt_buffer_format(&text, "not reloaded, generation %u goes on: %s\n",
+                         supervisor->current->number, last->text);
+    }
+    const char *word = status ? "err" : "out";
+    rt_control_finish(&supervisor->control, RT_WAITS_RELOAD, reload->count, word, text.data,
+                      status);
+    rt_control_finish(&supervisor->control, RT_WAITS_UPGRADE, reload->count, word, text.data,
+                      status);
+    rt_buffer_free(&text);
+}
+
+void rt_reload_begin(rt_supervisor *supervisor)
+{
+    rt_reload *reload = &supervisor->reload;
+    reload->asked = false;
+    reload->running = true;
+    reload->count++;
+    reload->began = rt_monotonic();
+    rt_launch(supervisor); /* which says why not */
+}
+
+/* --- switching ------------------------------------------------------------------------------- */
+
+/* Those that drain and still have time for it: the oldest in `*oldest`. */
+static size_t count_draining(const rt_supervisor *supervisor, rt_generation **oldest)
+{
+    size_t count = 0;
+    for (rt_generation *g = supervisor->generations; g; g = g->older) {
+        if (!g->retired || g->interrupted)
+            continue;
+        count++;
+        *oldest = g;
+    }
+    return count;
+}
+
+static void retire(rt_supervisor *supervisor, rt_generation *generation)
+{
+    rt_generation *oldest = NULL;
+    rt_generation_retire(generation);
+    if (count_draining(supervisor, &oldest) <= RT_DRAINING_MOST)
+        return;
+    rt_log_host(RT_LOG_WARN, "generation %u is interrupted: %d younger ones drain", oldest->number,
+                RT_DRAINING_MOST);
+    rt_generation_interrupt(oldest);
+}
+
+/* What was asked for and does not happen. */
+static void say_what_stays(const rt_supervisor *supervisor, const rt_generation *old)
+{
+    const char *before = old->plan->host.control.socket;
+    const char *after = supervisor->current->plan->host.control.socket;
+    if (strcmp(before ? before : "", after ? after : "") != 0)
+        rt_log_host(RT_LOG_WARN, "`control.socket` takes effect when rtd is started anew");
+}
+
+static void switch_over(rt_supervisor *supervisor)
+{
+    rt_generation *old = supervisor->current;
+    supervisor->current = supervisor->next;
+    supervisor->next = NULL;
+    rt_launch_settle(supervisor);
+    say_what_stays(supervisor, old);
+    retire(supervisor, old);
+}
+
+static void describe(rt_buffer *text, const rt_generation *generation)
+{
+    size_t modules = generation->plan->instance_count;
+    for (size_t i = 0; i < generation->sockets.url_count; i++)
+        rt_buffer_format(text, "%s, ", generation->sockets.urls[i]);
+    rt_buffer_format(text, "%zu module%s, %.0f ms", modules, plural(modules),
+                     (double)(generation->serving - generation->began) / 1e6);
+}
+
+static void succeed(rt_supervisor *supervisor)
+{
+    rt_buffer text = {0};
+    describe(&text, supervisor->next);
+    if (supervisor->current) {
+        switch_over(supervisor);
+        rt_reload_end(supervisor, 0, "generation %u, %s", supervisor->current->number, text.data);
+    } else {
+        supervisor->current = supervisor->next;
+        supervisor->next = NULL;
+        rt_log_host(RT_LOG_INFO, "ready: %s", text.data);
+    }
+    rt_buffer_free(&text);
+}
+
+static void give_up(rt_supervisor *supervisor)
+{
+    rt_generation *failed = supervisor->next;
+    supervisor->next = NULL;
+    if (!supervisor->current) {
+        supervisor->state = RT_FAILING;
+        supervisor->failure = EX_UNAVAILABLE;
+        rt_generation_stop(failed);
+        rt_addresses_keep(&supervisor->addresses, NULL);
+        return;
+    }
+    retire(supervisor, failed); /* its first workers may have accepted already */
+    rt_addresses_keep(&supervisor->addresses, supervisor->current->plan);
+    rt_reload_end(supervisor, EX_UNAVAILABLE, "%s", failed->first_problem);
+}
+
+void rt_reload_advance(rt_supervisor *supervisor)
+{
+    rt_generation *next = supervisor->next;
+    if (!next)
+        return;
+    if (next->first_problem)
+        give_up(supervisor);
+    else if (rt_generation_ready(next))
+        succeed(supervisor);
+}
