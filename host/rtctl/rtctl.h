@@ -1,7 +1,7 @@
 /* rtctl.h — one file a subcommand, one table of them in main.c
  *
  * Results go to standard output, chatter to standard error. Exit status: 0 valid, 1 problems,
- * 2 could not run.
+ * 2 could not run; of those that speak to a running rtd what it answers (sysexits.h), or 69.
  */
 #ifndef RT_RTCTL_RTCTL_H
 #define RT_RTCTL_RTCTL_H
@@ -27,6 +27,8 @@ int rt_modules(const rt_subcommand *subcommand, rt_arena *arena, int argc, char 
 int rt_show_config(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 int rt_explain(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 int rt_new(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+/* control.c: what is asked of a running rtd, by the subcommand's name. */
+int rt_ask_running(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 int rt_version(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 
 /* Parses the subcommand's options; false when it is to end with `*status` (--help, a complaint). At

@@ -85,7 +85,8 @@ class Deployment:
         kept = {name: value for name, value in os.environ.items()
                 if not name.startswith("RT_") and name != "RUNTIME_DIRECTORY"}
         options = f'{os.environ.get("ASAN_OPTIONS", "")}:handle_segv=0:allow_user_segv_handler=1'
-        return {**kept, "TMPDIR": self.temporary, "NO_COLOR": "1",
+        return {**kept, "TMPDIR": self.temporary,
+                "XDG_RUNTIME_DIR": self.temporary, "NO_COLOR": "1",
                 "ASAN_OPTIONS": options.strip(":"), **(extra or {})}
 
     def command(self, *arguments):
