@@ -62,7 +62,9 @@ class Deployment:
         self.log_file = self.path("log")
         self.temporary = self.path("tmp")
         self.port = free_port()
+        self.ports = [self.port]
         self.process = None
+        self.program = RTD
         os.mkdir(self.plugins)
         os.mkdir(self.temporary)
         for name in plugins:
@@ -76,7 +78,8 @@ class Deployment:
         shutil.copy(os.path.join(folder, f"{name}.so"), self.plugins)
 
     def write(self, config):
-        head = f'plugins = ["plugins"];\nhttp: {{ listen = ["127.0.0.1:{self.port}"]; }};\n'
+        listen = ", ".join(f'"127.0.0.1:{port}"' for port in self.ports)
+        head = f'plugins = ["plugins"];\nhttp: {{ listen = [{listen}]; }};\n'
         with open(self.config, "w", encoding="utf-8") as file:
             file.write((head + config).replace("$TRACE", self.trace_file))
 
@@ -90,7 +93,7 @@ class Deployment:
                 "ASAN_OPTIONS": options.strip(":"), **(extra or {})}
 
     def command(self, *arguments):
-        return [RTD, "--config", self.config, *arguments]
+        return [self.program, "--config", self.config, *arguments]
 
     def start(self, *arguments, environment=None, **options):
         """Starts rtd; its output goes to the log file."""

@@ -365,14 +365,6 @@ class Stopping(unittest.TestCase):
             self.assertEqual(made.stop(), 70)
             self.assertIn("did not answer in time and was killed", made.log())
 
-    def test_sighup_changes_nothing_and_says_so(self):
-        with deployment(PLUGINS, STORE + FRONT) as made:
-            made.start_ready()
-            made.process.send_signal(signal.SIGHUP)
-            made.wait_for_log("SIGHUP is ignored")
-            self.assertEqual(made.get("/who"), (200, "hello"))
-            self.assertEqual(made.stop(), 0)
-
     def test_a_stop_during_the_start_cancels_it_and_is_clean(self):
         with deployment(PLUGINS, wrong("hang", FRONT)) as made:
             made.start()
