@@ -381,18 +381,20 @@ uint64_t rt_generation_due(const rt_generation *generation)
 
 /* --- all together ---------------------------------------------------------------------------- */
 
-static uint64_t stop_limit(const rt_generation *generation)
+/* Who has not served has nothing to drain. */
+static uint64_t stop_limit(const rt_generation *generation, const rt_worker *worker)
 {
     const rt_host_settings *host = &generation->plan->host;
-    int64_t drain = generation->interrupted ? 0 : host->drain_timeout;
+    bool drains = !generation->interrupted && worker->state != RT_WORKER_STARTING;
+    int64_t drain = drains ? host->drain_timeout : 0;
     return (uint64_t)(drain + 2 * host->finalizer_timeout) + GRACE;
 }
 
 static void end_workers(rt_generation *generation, enum rt_message_kind kind)
 {
-    uint64_t end = rt_monotonic() + stop_limit(generation);
     for (size_t i = 0; i < generation->count; i++) {
         rt_worker *worker = &generation->workers[i];
+        uint64_t end = rt_monotonic() + stop_limit(generation, worker);
         bool sooner = worker->state == RT_WORKER_STOPPING && worker->due && worker->due < end;
         if (worker->pid > 0 && !sooner)
             worker->due = end;

@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -438,22 +439,18 @@ class Failing(unittest.TestCase):
             made.write(config + STORE + FRONT)
             self.refuses(made, 74, f"cannot open the log `{made.folder}`: Is a directory")
 
-    def test_copies_that_have_no_place_are_refused(self):
+    def test_copies_that_cannot_be_written_are_refused(self):
+        def limit_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
         with deployment(PLUGINS, PRODUCTION + STORE + FRONT) as made:
-            place = made.path("place")
-            link = made.path("link")
-            os.mkdir(place)
-            os.symlink(place, link)
-            made.start_ready(environment={"TMPDIR": link})
-            deep = place
-            while len(deep) < 4080:
-                deep = os.path.join(deep, "d" * min(200, 4085 - len(deep)))
-                os.mkdir(deep)
-            os.unlink(link)
-            os.symlink(deep, link)
+            made.start_ready(preexec_fn=limit_files)
+            with open(os.path.join(made.plugins, "store.so"), "ab") as file:
+                file.write(bytes(5 << 20))
             outcome = reload(made)
             self.assertEqual(outcome.returncode, 71)
-            self.assertIn("cannot copy the plugins: ", outcome.stdout)
+            self.assertRegex(outcome.stdout, r"cannot copy the plugins: cannot write `.*`: File too large")
+            self.assertEqual(len(copies(made)), 1)
             self.assertEqual(made.get("/who"), (200, "hello"))
             self.assertEqual(made.stop(), 0)
 
