@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define SECOND UINT64_C(1000000000)
+#define BACKLOG 128
 #define PATIENCE (10 * SECOND) /* for a request to come, and for a reply to be taken */
 
 void rt_control_init(rt_control *control)
@@ -79,7 +80,7 @@ static const char *listen_at(int fd, const struct sockaddr_un *address, rt_arena
         unlink(address->sun_path);
         result = bind_private(fd, address);
     }
-    if (result < 0 || listen(fd, RT_CONTROL_CLIENTS) < 0)
+    if (result < 0 || listen(fd, BACKLOG) < 0)
         return rt_arena_copy(arena, strerror(errno));
     return NULL;
 }
@@ -263,20 +264,22 @@ static bool is_allowed(int fd)
            (peer.uid == 0 || peer.uid == geteuid());
 }
 
-static void accept_client(rt_control *control)
+/* False: nobody is left who waits. */
+static bool accept_client(rt_control *control)
 {
     int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
         control->paused = rt_monotonic() + SECOND; /* out of descriptors, most likely */
     if (fd < 0)
-        return;
+        return false;
     rt_client *client = is_allowed(fd) ? make_place(control) : NULL;
     if (!client) {
         close(fd);
-        return;
+        return true;
     }
     client->fd = fd;
     client->due = rt_monotonic() + PATIENCE;
+    return true;
 }
 
 /* --- turning --------------------------------------------------------------------------------- */
@@ -303,8 +306,9 @@ void rt_control_handle(rt_control *control, const struct pollfd *polls)
         if (client->fd >= 0 && client->out.length)
             send_more(client);
     }
-    if (polls[0].revents & POLLIN)
-        accept_client(control);
+    for (int i = 0; polls[0].revents & POLLIN && i < RT_CONTROL_CLIENTS / 2; i++)
+        if (!accept_client(control))
+            break;
 }
 
 void rt_control_tick(rt_control *control, uint64_t now)

@@ -242,7 +242,7 @@ class Placing(unittest.TestCase):
             outcome = made.rtctl("stop", "--socket", made.path("none"))
             self.assertEqual((outcome.returncode, outcome.stdout),
                              (69, f"rtctl stop: no rtd answers at `{made.path('none')}`: "
-                                  "no such file or directory\n"))
+                                  "it does not exist\n"))
 
     def test_the_socket_of_a_killed_rtd_is_replaced(self):
         with deployment(PLUGINS, STORE + FRONT) as made:
