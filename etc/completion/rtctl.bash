@@ -31,7 +31,7 @@ _rtctl_plugins()
 _rtctl_value()
 {
     case ${COMP_WORDS[COMP_CWORD - 1]} in
-    --config | --env-file) _rtctl_files ;;
+    --config | --env-file | --socket) _rtctl_files ;;
     --environment) _rtctl_words "development test staging production" ;;
     --format) _rtctl_words "text dot mermaid" ;;
     --set)
@@ -44,7 +44,7 @@ _rtctl_value()
 
 _rtctl()
 {
-    local subcommands="validate plan graph config modules inspect explain new version help"
+    local subcommands="validate plan graph config modules inspect status stop reload upgrade log-level explain new version help"
     local common="--config --environment --set --foreground --env-file --no-secrets --help"
     if [ "$COMP_CWORD" -eq 1 ]; then
         _rtctl_words "$subcommands --help --version"
@@ -62,6 +62,16 @@ _rtctl()
         else
             _rtctl_plugins
         fi
+        ;;
+    status) _rtctl_words "--json --socket $common" ;;
+    stop | reload) _rtctl_words "--wait --socket $common" ;;
+    upgrade) _rtctl_words "--socket $common" ;;
+    log-level)
+        case $COMP_CWORD in
+        2) _rtctl_words "trace debug info warn error fatal --socket $common" ;;
+        3) _rtctl_words "rtd $(_rtctl_names modules) --socket $common" ;;
+        *) _rtctl_words "--socket $common" ;;
+        esac
         ;;
     explain) _rtctl_words "$(_rtctl_names explain) --help" ;;
     new) _rtctl_words "$([ "$COMP_CWORD" -eq 2 ] && echo plugin) --help" ;;

@@ -13,7 +13,7 @@ _rtd()
         ;;
     *)
         mapfile -t COMPREPLY < <(compgen -W \
-            "--config --environment --set --foreground --help --version" -- "$current")
+            "--config --environment --set --foreground --preflight --help --version" -- "$current")
         ;;
     esac
 }

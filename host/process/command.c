@@ -105,7 +105,8 @@ static void run_log_level(rt_supervisor *supervisor, rt_client *client, int coun
         return;
     }
     for (rt_generation *g = supervisor->generations; g; g = g->older)
-        rt_generation_level(g, level, module);
+        if (g != supervisor->next || !serving) /* which has the level of its configuration */
+            rt_generation_level(g, level, module);
     rt_client_out(client, "%s logs from level %s until the next reload", module ? module : "rtd",
                   level);
     rt_client_exit(client, 0);

@@ -136,6 +136,8 @@ static void client(struct walk *walk, rt_client *client)
     small(walk, &waits, RT_WAITS_STOP);
     descriptor(walk, &client->fd);
     client->waits = (enum rt_control_wait)waits;
+    if (waits == RT_WAITS_RELOAD)
+        walk->supervisor->reload.asked = true;
     client->asked = true;
     if (!walk->out)
         client->ticket = 1; /* the reload that follows */
@@ -431,6 +433,7 @@ static int go_back(rt_supervisor *supervisor, const char *reason)
     rt_log_host(RT_LOG_ERROR, "rtd %s cannot take over: the state handed to it: %s", RT_VERSION,
                 reason);
     if (startup->old_program >= 0) {
+        fcntl(startup->state, F_SETFD, 0);
         char **variables = rt_handover_variables(&supervisor->arena, startup->state, -1, true);
         fexecve(startup->old_program, startup->arguments, variables);
     }

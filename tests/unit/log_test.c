@@ -38,6 +38,46 @@ static void levels_filter(void)
     CU_ASSERT_FALSE(rt_host_log_enabled(NULL, 99));
 }
 
+static void one_module_can_have_a_level_of_its_own(void)
+{
+    rt_instance instance = {.name = "first", .module = "store"};
+    rt_ctx ctx = {.instance = &instance};
+    open_log("warn", "pretty");
+    CU_ASSERT_EQUAL(rt_log_set_level("debug", "store"), 0);
+    CU_ASSERT_TRUE(rt_host_log_enabled(&ctx, RT_LOG_DEBUG));
+    CU_ASSERT_FALSE(rt_host_log_enabled(&ctx, RT_LOG_TRACE));
+    CU_ASSERT_FALSE(rt_host_log_enabled(NULL, RT_LOG_DEBUG));
+    rt_log_host(RT_LOG_INFO, "the host is quiet");
+    CU_ASSERT_PTR_NULL(strstr(lines(), "the host is quiet"));
+    CU_ASSERT_EQUAL(rt_log_set_level("error", "first"), 0); /* an instance beats its module */
+    CU_ASSERT_FALSE(rt_host_log_enabled(&ctx, RT_LOG_WARN));
+    CU_ASSERT_EQUAL(rt_log_set_level("trace", "rtd"), 0);
+    rt_log_host(RT_LOG_TRACE, "the host is loud");
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "the host is loud"));
+    CU_ASSERT_EQUAL(rt_log_set_level("info", NULL), 0); /* ends all of them */
+    CU_ASSERT_TRUE(rt_host_log_enabled(&ctx, RT_LOG_INFO));
+    CU_ASSERT_FALSE(rt_host_log_enabled(&ctx, RT_LOG_DEBUG));
+}
+
+static void levels_of_modules_are_bounded_and_end_with_the_log(void)
+{
+    char name[80];
+    open_log("warn", "pretty");
+    CU_ASSERT_EQUAL(rt_log_set_level("loud", NULL), -EINVAL);
+    CU_ASSERT_EQUAL(rt_log_set_level(NULL, NULL), -EINVAL);
+    for (int i = 0; i < 32; i++) {
+        snprintf(name, sizeof name, "module-%d", i);
+        CU_ASSERT_EQUAL(rt_log_set_level("debug", name), 0);
+        CU_ASSERT_EQUAL(rt_log_set_level("trace", name), 0);
+    }
+    CU_ASSERT_EQUAL(rt_log_set_level("debug", "one-more"), -ENOSPC);
+    open_log("warn", "pretty");
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    CU_ASSERT_EQUAL(rt_log_set_level("debug", name), -ENOSPC);
+    CU_ASSERT_FALSE(rt_log_is_enabled(RT_LOG_INFO));
+}
+
 static void no_text_can_forge_a_line(void)
 {
     const rt_field fields[] = {{"who", "ann\n12:00:00.000 INFO  fake", 0}, {"n", NULL, -3}};
@@ -115,6 +155,9 @@ __attribute__((constructor)) static void make_file(void)
 }
 
 RT_TEST_MAIN("log", {"levels filter", levels_filter},
+             {"one module can have a level of its own", one_module_can_have_a_level_of_its_own},
+             {"levels of modules are bounded and end with the log",
+              levels_of_modules_are_bounded_and_end_with_the_log},
              {"no text can forge a line", no_text_can_forge_a_line},
              {"json is one object a line", json_is_one_object_a_line},
              {"errno survives a record", errno_survives},
