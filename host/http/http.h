@@ -44,7 +44,7 @@ void rt_http_drain(rt_http_server *server, void (*drained)(void *argument), void
 void rt_http_retire(rt_http_server *server, void (*drained)(void *argument), void *argument);
 /* Cancels running requests and closes what is left; `drained` still comes. */
 void rt_http_interrupt(rt_http_server *server);
-void rt_http_close(rt_http_server *server); /* after `drained` */
+void rt_http_close(rt_http_server *server);             /* after `drained` */
 uint32_t rt_http_running(const rt_http_server *server); /* requests */
 
 /* Behind the SDK's table. */

@@ -61,12 +61,14 @@ class Deployment:
         self.trace_file = self.path("trace")
         self.log_file = self.path("log")
         self.temporary = self.path("tmp")
+        self.runtime = self.path("run")
         self.port = free_port()
         self.ports = [self.port]
         self.process = None
         self.program = RTD
         os.mkdir(self.plugins)
         os.mkdir(self.temporary)
+        os.mkdir(self.runtime)
         for name in plugins:
             self.add(name, folder)
         self.write(config)
@@ -89,7 +91,7 @@ class Deployment:
                 if not name.startswith("RT_") and name != "RUNTIME_DIRECTORY"}
         options = f'{os.environ.get("ASAN_OPTIONS", "")}:handle_segv=0:allow_user_segv_handler=1'
         return {**kept, "TMPDIR": self.temporary,
-                "XDG_RUNTIME_DIR": self.temporary, "NO_COLOR": "1",
+                "XDG_RUNTIME_DIR": self.runtime, "NO_COLOR": "1",
                 "ASAN_OPTIONS": options.strip(":"), **(extra or {})}
 
     def command(self, *arguments):

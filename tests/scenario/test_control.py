@@ -5,6 +5,7 @@ import glob
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import unittest
 
-from deployment import LIMIT, RTCTL, deployment, wait_for
+from deployment import LIMIT, RTCTL, TOP, deployment, wait_for
 
 STORE = 'store: { trace = "$TRACE"; label = "hello"; };\n'
 FRONT = 'front: { trace = "$TRACE"; };\n'
@@ -22,7 +23,7 @@ PRODUCTION = ('environment = "production";\nallow_root = true;\nlog: { format = 
 
 
 def socket_of(made):
-    [path] = glob.glob(os.path.join(made.temporary, "*.sock"))
+    [path] = glob.glob(os.path.join(made.runtime, "*.sock"))
     return path
 
 
@@ -73,6 +74,21 @@ class Showing(unittest.TestCase):
             self.assertIn(int(made.get("/pid")[1]), [worker["pid"] for worker in generation["workers"]])
             self.assertEqual(made.stop(), 0)
 
+    def test_every_member_is_in_the_manual(self):
+        def members(value):
+            if isinstance(value, list):
+                return set().union(*map(members, value))
+            return set(value).union(*map(members, value.values())) if isinstance(value, dict) else set()
+        with deployment(PLUGINS, STORE + FRONT) as made:
+            made.start_ready()
+            made.rtctl("reload", "--wait")
+            shown = members(json.loads(made.rtctl("status", "--json").stdout))
+            self.assertEqual(made.stop(), 0)
+        with open(f"{TOP}/man/rtctl.1", encoding="utf-8") as file:
+            words = set(re.findall(r"[a-z_]+", file.read().split(".It Cm status\n")[1].split(".It Cm stop\n")[0]))
+        self.assertGreater(len(shown), 15)
+        self.assertEqual(shown - words, set())
+
     def test_a_worker_that_was_replaced_counts_its_restarts(self):
         with deployment(PLUGINS, STORE + FRONT) as made:
             made.start_ready()
@@ -111,7 +127,7 @@ class Stopping(unittest.TestCase):
             outcome = made.rtctl("stop")
             self.assertEqual((outcome.returncode, outcome.stdout), (0, "stopping\n"))
             self.assertEqual(made.wait(), 0)
-            self.assertEqual(os.listdir(made.temporary), [])
+            self.assertEqual(os.listdir(made.runtime), [])
 
     def test_stop_with_wait_ends_when_rtd_has_stopped(self):
         with deployment(PLUGINS, STORE + FRONT) as made:
@@ -224,7 +240,7 @@ class Placing(unittest.TestCase):
     def test_a_setting_places_it_and_rtctl_follows(self):
         with deployment(PLUGINS, 'control: { socket = "own.sock"; };\n' + STORE + FRONT) as made:
             made.start_ready()
-            self.assertEqual(glob.glob(os.path.join(made.temporary, "*.sock")), [])
+            self.assertEqual(glob.glob(os.path.join(made.runtime, "*.sock")), [])
             self.assertEqual(made.rtctl("status").returncode, 0)
             alone = subprocess.run([RTCTL, "status", "--socket", made.path("own.sock")], text=True,
                                    stdout=subprocess.PIPE, timeout=LIMIT, check=False)
@@ -375,7 +391,7 @@ class Attacked(unittest.TestCase):
         with deployment(PLUGINS, STORE + FRONT) as made:
             made.start_ready()
             path = socket_of(made)
-            for folder in (made.folder, made.temporary):
+            for folder in (made.folder, made.runtime):
                 os.chmod(folder, 0o755)
             self.assertEqual(as_nobody(path), "PermissionError")
             os.chmod(path, 0o666)

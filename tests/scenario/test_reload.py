@@ -38,7 +38,7 @@ def reload(made):
 
 
 def copies(made):
-    return [name for name in os.listdir(made.temporary) if not name.endswith(".sock")]
+    return os.listdir(made.temporary)
 
 
 def generation_states(made):
@@ -47,10 +47,10 @@ def generation_states(made):
 
 def ask(made, request):
     """The whole reply to one line on the control socket."""
-    [name] = [name for name in os.listdir(made.temporary) if name.endswith(".sock")]
+    [name] = os.listdir(made.runtime)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(LIMIT)
-        connection.connect(os.path.join(made.temporary, name))
+        connection.connect(os.path.join(made.runtime, name))
         connection.sendall(request.encode())
         return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
@@ -487,7 +487,7 @@ class Together(unittest.TestCase):
     def waiting(made):
         """Connections to the control socket, as the kernel lists them."""
         lines = read("/proc/net/unix").splitlines()
-        return sum(made.temporary in line for line in lines) - 1
+        return sum(made.runtime in line for line in lines) - 1
 
     def test_a_stop_during_a_reload_stops_everything(self):
         with deployment(PLUGINS, STORE + FRONT) as made, \
@@ -499,7 +499,7 @@ class Together(unittest.TestCase):
             self.assertEqual(made.stop(), 0)
             self.assertEqual(outcome.result().returncode, 69)
             self.assertIn("not reloaded: rtd stops", outcome.result().stdout)
-            self.assertEqual(os.listdir(made.temporary), [])
+            self.assertEqual(os.listdir(made.temporary) + os.listdir(made.runtime), [])
 
     def test_a_stop_while_an_old_generation_drains_waits_for_both(self):
         with deployment(PLUGINS, STORE + FRONT) as made, \
@@ -510,7 +510,7 @@ class Together(unittest.TestCase):
             self.assertEqual(reload(made).returncode, 0)
             self.assertEqual(made.stop(), 0)
             self.assertEqual(answer.result(), (200, "slept"))
-            self.assertEqual(os.listdir(made.temporary), [])
+            self.assertEqual(os.listdir(made.temporary) + os.listdir(made.runtime), [])
 
     def test_a_stop_closes_kept_connections_of_a_generation_that_drains(self):
         with deployment(PLUGINS, 'drain_timeout = "1 h";\n' + STORE + FRONT) as made:

@@ -19,9 +19,10 @@ RTCTL = f"{PREFIX}/bin/rtctl"
 PATIENCE = 120  # seconds
 MARK = "s3cr3tM4RK"
 SMTP = 'email-smtp: {\n    host = "mail.example.org";\n    user = "shop";\n    %s\n};\n'
-SUBCOMMANDS = ["validate", "plan", "graph", "config", "modules", "inspect", "explain", "new",
-               "version"]
+SUBCOMMANDS = ["validate", "plan", "graph", "config", "modules", "inspect", "status", "stop",
+               "reload", "upgrade", "log-level", "explain", "new", "version"]
 COMPOSING = ["validate", "plan", "graph", "config", "modules", "inspect"]
+ASKING = ["status", "stop", "reload", "upgrade", "log-level"]  # a running rtd: test_control.py
 SHOWING = [["validate"], ["plan"], ["graph"], ["config"], ["modules"], ["inspect", "orders"],
            ["explain"], ["version"], ["--help"], ["validate", "--help"], ["help", "new"]]
 
@@ -118,7 +119,7 @@ class Usage(Folder):
                       ["--help", "-h"]):
             outcome = self.expect(0, *words)
             self.assertEqual(outcome.stderr, "")
-            self.assertEqual(re.findall(r"(?m)^  ([a-z]+) ", outcome.stdout), SUBCOMMANDS)
+            self.assertEqual(re.findall(r"(?m)^  ([a-z-]+) ", outcome.stdout), SUBCOMMANDS)
 
     def test_every_subcommand_explains_itself_in_three_ways(self):
         for name in SUBCOMMANDS:
@@ -655,13 +656,13 @@ class Documented(Folder):
         return set(done.stdout.split())
 
     def test_the_manual_describes_the_subcommands_of_the_help_and_no_others(self):
-        described = set(re.findall(r"(?m)^\.It Cm ([a-z]+)", self.manual()))
+        described = set(re.findall(r"(?m)^\.It Cm ([a-z-]+)", self.manual()))
         self.assertEqual(described, {*SUBCOMMANDS, "help"})
         synopsis = self.manual().split(".Sh SYNOPSIS\n")[1].split("\n.Sh ")[0]
-        self.assertEqual(set(re.findall(r"(?m)^\.Cm ([a-z]+)", synopsis)), described)
+        self.assertEqual(set(re.findall(r"(?m)^\.Cm ([a-z-]+)", synopsis)), described)
 
     def test_the_manual_describes_the_options_of_the_help_and_no_others(self):
-        offered = set().union(*(self.helped(name) for name in COMPOSING))
+        offered = set().union(*(self.helped(name) for name in COMPOSING + ASKING))
         self.assertGreater(len(offered), 8)
         described = {f"--{name}" for name in
                      re.findall(r"(?m)^\.(?:It )?Fl -([a-z-]+)", self.manual())}

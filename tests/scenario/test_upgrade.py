@@ -85,7 +85,7 @@ class TakingOver(unittest.TestCase):
             self.assertEqual((shown["pid"], shown["generation"]), (made.process.pid, 4))
             self.assertFalse(old & workers(made))
             self.assertEqual(made.stop(), 0)
-            self.assertEqual(os.listdir(made.temporary), [])
+            self.assertEqual(os.listdir(made.temporary) + os.listdir(made.runtime), [])
 
     def test_sigusr2_upgrades(self):
         with upgradable() as made:
@@ -132,7 +132,7 @@ class TakingOver(unittest.TestCase):
             self.assertEqual([answer.result() for answer in answers], [(200, "slept")] * 2)
             wait_for(lambda: len(status(made)["generations"]) == 1, "the end of what drained")
             self.assertEqual(made.stop(), 0)
-            self.assertEqual(os.listdir(made.temporary), [])
+            self.assertEqual(os.listdir(made.temporary) + os.listdir(made.runtime), [])
 
     def test_the_new_rtd_replaces_workers_of_the_old_generation_from_its_copies(self):
         with upgradable() as made:
@@ -143,13 +143,17 @@ class TakingOver(unittest.TestCase):
             self.assertEqual(outcome.returncode, 78)
             self.assertIn("not reloaded, generation 1 goes on", outcome.stdout)
             self.assertIn("took over generation 1", made.log())
-            [path] = [name for name in os.listdir(made.temporary) if name.endswith(".sock")]
             crash_one(made)
             made.wait_for_log("serves again")
             self.assertEqual(made.get("/who"), (200, "hello"))
-            self.assertTrue(os.path.exists(os.path.join(made.temporary, path)))
+            self.assertEqual(made.rtctl("status", "--socket", self.socket_of(made)).returncode, 0)
             self.assertEqual(made.stop(), 0)
-            self.assertEqual(os.listdir(made.temporary), [])
+            self.assertEqual(os.listdir(made.temporary) + os.listdir(made.runtime), [])
+
+    @staticmethod
+    def socket_of(made):
+        [name] = os.listdir(made.runtime)
+        return os.path.join(made.runtime, name)
 
     def test_a_worker_that_dies_in_the_middle_is_replaced(self):
         with upgradable() as made:
@@ -296,7 +300,7 @@ class Refusing(unittest.TestCase):
             self.assertEqual(made.stop(), 0)
             self.assertEqual(outcome.result().returncode, 69)
             self.assertIn("not upgraded: rtd stops", outcome.result().stdout)
-            self.assertEqual(os.listdir(made.temporary), [])
+            self.assertEqual(os.listdir(made.temporary) + os.listdir(made.runtime), [])
 
 
 class ByHand(unittest.TestCase):
@@ -309,7 +313,7 @@ class ByHand(unittest.TestCase):
                 self.assertEqual(outcome.returncode, code)
                 self.assertRegex(outcome.stdout, r"fit for development\nrtd \S+\npreflight: state 1\n$")
             self.assertEqual(made.trace(), [])
-            self.assertEqual(os.listdir(made.temporary), [])
+            self.assertEqual(os.listdir(made.temporary) + os.listdir(made.runtime), [])
 
     def test_a_variable_of_another_process_hands_nothing_over(self):
         with deployment(PLUGINS, STORE + FRONT) as made:
