@@ -453,6 +453,9 @@ static void say_taken(rt_supervisor *supervisor)
     rt_log_host(RT_LOG_INFO, "upgraded: rtd %s took over generation %u", RT_VERSION,
                 supervisor->current->number);
     supervisor->reload.asked = true;
+    for (size_t i = 0; i < RT_CONTROL_CLIENTS; i++)
+        if (supervisor->control.clients[i].waits == RT_WAITS_UPGRADE)
+            rt_client_out(&supervisor->control.clients[i], "upgraded: rtd %s", RT_VERSION);
     if (supervisor->current->is_frozen)
         rt_log_host(RT_LOG_WARN,
                     "the plan of generation %u is in another form: its workers are not replaced",
