@@ -13,7 +13,7 @@ bool rt_plan_serves_routes(const rt_plan *plan)
 
 static uint32_t wanted_count(const rt_plan *plan)
 {
-    const rt_setting *listen = plan ? plan->host.http.listen : NULL;
+    const rt_setting *listen = plan->host.http.listen;
     return listen && rt_plan_serves_routes(plan) ? listen->count : 0;
 }
 
@@ -85,19 +85,18 @@ int rt_addresses_open(rt_addresses *addresses, rt_arena *arena, const rt_plan *p
     return 0;
 }
 
-static bool is_wanted(const rt_plan *plan, const char *text)
+static bool is_viewed(const rt_sockets *view, const rt_address *address)
 {
-    uint32_t count = wanted_count(plan);
-    for (uint32_t i = 0; i < count; i++)
-        if (strcmp(wanted_at(plan, i), text) == 0)
+    for (size_t i = 0; view && i < view->count; i++)
+        if (address->sockets.count && view->descriptors[i] == address->sockets.descriptors[0])
             return true;
     return false;
 }
 
-void rt_addresses_keep(rt_addresses *addresses, const rt_plan *plan)
+void rt_addresses_keep(rt_addresses *addresses, const rt_sockets *view)
 {
     for (rt_address **at = &addresses->first; *at;) {
-        if (is_wanted(plan, (*at)->text))
+        if (is_viewed(view, *at))
             at = &(*at)->next;
         else
             remove_address(at);

@@ -26,8 +26,8 @@ typedef struct rt_addresses {
  * address that failed and the reason; what was opened then goes with rt_addresses_keep. */
 int rt_addresses_open(rt_addresses *addresses, rt_arena *arena, const rt_plan *plan,
                       rt_sockets *view, const char **address, const char **error);
-/* Closes those that the plan does not name; all for NULL. */
-void rt_addresses_keep(rt_addresses *addresses, const rt_plan *plan);
+/* Closes those that are not in the view; all for NULL. */
+void rt_addresses_keep(rt_addresses *addresses, const rt_sockets *view);
 rt_address *rt_address_add(rt_addresses *addresses, const char *text);
 
 bool rt_plan_serves_routes(const rt_plan *plan);

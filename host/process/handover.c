@@ -237,7 +237,7 @@ static uint64_t plan_layout(void)
     const size_t sizes[] = {sizeof(rt_plan),          sizeof(rt_host_settings),
                             sizeof(rt_plan_instance), sizeof(rt_plan_binding),
                             sizeof(rt_plan_option),   sizeof(rt_setting)};
-    uint64_t layout = 0;
+    uint64_t layout = RT_HANDOVER_PLAN;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         layout = layout * 1009 + sizes[i];
     return layout;

@@ -13,6 +13,9 @@
 #ifndef RT_HANDOVER_VERSION /* tests build an rtd with another one */
 #define RT_HANDOVER_VERSION 1
 #endif
+#ifndef RT_HANDOVER_PLAN /* likewise */
+#define RT_HANDOVER_PLAN 0
+#endif
 #define RT_HANDOVER_VARIABLE "RTD_HANDOVER"
 
 typedef struct rt_handover {

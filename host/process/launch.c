@@ -298,7 +298,7 @@ int rt_launch(rt_supervisor *supervisor)
     if (code) {
         rt_generation_free(generation);
         rt_addresses_keep(&supervisor->addresses,
-                          supervisor->current ? supervisor->current->plan : NULL);
+                          supervisor->current ? &supervisor->current->sockets : NULL);
         return code;
     }
     supervisor->last_number = generation->number;
@@ -311,5 +311,5 @@ void rt_launch_settle(rt_supervisor *supervisor)
 {
     const rt_plan *plan = supervisor->current->plan;
     rt_launch_log(plan, RT_LOG_ERROR);
-    rt_addresses_keep(&supervisor->addresses, plan);
+    rt_addresses_keep(&supervisor->addresses, &supervisor->current->sockets);
 }

@@ -152,7 +152,7 @@ static void give_up(rt_supervisor *supervisor)
         return;
     }
     retire(supervisor, failed); /* its first workers may have accepted already */
-    rt_addresses_keep(&supervisor->addresses, supervisor->current->plan);
+    rt_addresses_keep(&supervisor->addresses, &supervisor->current->sockets);
     rt_reload_end(supervisor, EX_UNAVAILABLE, "%s", failed->first_problem);
 }
 

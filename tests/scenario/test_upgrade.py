@@ -18,6 +18,7 @@ FRONT = 'front: { trace = "$TRACE"; };\n'
 PLUGINS = ("front", "store")
 PRODUCTION = ('environment = "production";\nallow_root = true;\nlog: { format = "pretty"; };\n'
               'workers = 2;\ndrain_timeout = "20 s";\n')
+OTHER_PLAN = os.path.join(BUILD, "tests", "rtd-other-plan")
 OTHER_STATE = os.path.join(BUILD, "tests", "rtd-other-state")
 
 
@@ -148,6 +149,25 @@ class TakingOver(unittest.TestCase):
             made.wait_for_log("serves again")
             self.assertEqual(made.get("/who"), (200, "hello"))
             self.assertEqual(made.rtctl("status", "--socket", self.socket_of(made)).returncode, 0)
+            self.assertEqual(made.stop(), 0)
+            self.assertEqual(os.listdir(made.temporary) + os.listdir(made.runtime), [])
+
+    def test_workers_whose_plan_the_new_rtd_cannot_read_serve_on_until_a_reload(self):
+        with upgradable() as made:
+            made.start_ready()
+            two_faced(made, f'echo nonsense > {made.config}\nexec {OTHER_PLAN} "$@"')
+            with Traffic(made.port) as traffic:
+                self.assertEqual(made.rtctl("upgrade").returncode, 78)
+                self.assertIn("the plan of generation 1 is in another form: its workers are not "
+                              "replaced", made.log())
+            self.assertEqual(traffic.lost, [])
+            crash_one(made)
+            made.wait_for_log("cannot be replaced before the next reload")
+            self.assertEqual(made.get("/who"), (200, "hello"))
+            made.write(PRODUCTION + STORE + FRONT)
+            self.assertEqual(made.rtctl("reload", "--wait").returncode, 0)
+            self.assertEqual({worker["state"] for worker in status(made)["generations"][0]["workers"]},
+                             {"ready"})
             self.assertEqual(made.stop(), 0)
             self.assertEqual(os.listdir(made.temporary) + os.listdir(made.runtime), [])
 

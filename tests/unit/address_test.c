@@ -24,7 +24,7 @@ static int open_all(const char *const *texts, uint32_t count, rt_sockets *view)
         members[i] = (rt_setting){.type = RT_SETTING_ADDRESS, .value.text = texts[i]};
     int result = rt_addresses_open(&addresses, &arena, &plan, view, &address, &error);
     if (result == 0)
-        rt_addresses_keep(&addresses, &plan);
+        rt_addresses_keep(&addresses, view);
     CU_ASSERT_TRUE(result == 0 || (address && error));
     return result;
 }
