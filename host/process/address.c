@@ -62,9 +62,9 @@ static rt_address *open_address(rt_addresses *addresses, rt_arena *arena, const 
 static void add_to_view(rt_sockets *view, rt_arena *arena, const rt_address *address)
 {
     for (size_t i = 0; i < address->sockets.count; i++) {
-        rt_push(arena, view->descriptors, view->count) = address->sockets.descriptors[i];
-        rt_push(arena, view->urls, view->url_count) =
-            rt_arena_copy(arena, address->sockets.urls[i]);
+        rt_socket socket = address->sockets.items[i];
+        socket.url = rt_arena_copy(arena, socket.url);
+        rt_push(arena, view->items, view->count) = socket;
     }
 }
 
@@ -88,7 +88,7 @@ int rt_addresses_open(rt_addresses *addresses, rt_arena *arena, const rt_plan *p
 static bool is_viewed(const rt_sockets *view, const rt_address *address)
 {
     for (size_t i = 0; view && i < view->count; i++)
-        if (address->sockets.count && view->descriptors[i] == address->sockets.descriptors[0])
+        if (address->sockets.count && view->items[i].fd == address->sockets.items[0].fd)
             return true;
     return false;
 }

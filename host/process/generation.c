@@ -136,8 +136,8 @@ static int execute_worker(const rt_generation *generation, rt_worker *worker)
 {
     const rt_sockets *sockets = &generation->sockets;
     int *keep = rt_xcalloc(sockets->count + 1, sizeof *keep);
-    if (sockets->count)
-        memcpy(keep, sockets->descriptors, sockets->count * sizeof *keep);
+    for (size_t i = 0; i < sockets->count; i++)
+        keep[i] = sockets->items[i].fd;
     keep[sockets->count] = generation->board->fd;
     rt_role role = {.program = "/proc/self/exe",
                     .word = RT_ROLE_WORKER,
@@ -152,8 +152,7 @@ static int execute_worker(const rt_generation *generation, rt_worker *worker)
 
 static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t now)
 {
-    rt_setup setup = {.sockets = generation->sockets.descriptors,
-                      .socket_count = generation->sockets.count,
+    rt_setup setup = {.sockets = generation->sockets,
                       .board = generation->board->fd,
                       .number = worker->number,
                       .plan = generation->plan};

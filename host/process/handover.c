@@ -103,12 +103,11 @@ static void sockets(struct walk *walk, rt_arena *arena, rt_sockets *list)
 {
     size_t count = count_of(walk, list->count);
     for (size_t i = 0; i < count && !walk->in.failed; i++) {
-        if (!walk->out) {
-            rt_push(arena, list->descriptors, list->count) = -1;
-            rt_push(arena, list->urls, list->url_count) = "";
-        }
-        descriptor(walk, &list->descriptors[i]);
-        text(walk, arena, &list->urls[i]);
+        if (!walk->out)
+            rt_push(arena, list->items, list->count) = (rt_socket){.fd = -1, .url = ""};
+        descriptor(walk, &list->items[i].fd);
+        small(walk, &list->items[i].flags, UINT32_MAX);
+        text(walk, arena, &list->items[i].url);
     }
 }
 

@@ -68,8 +68,8 @@ static int open_each(rt_sockets *sockets, rt_arena *arena, const struct addrinfo
         }
         if (fd < 0)
             return fd;
-        rt_push(arena, sockets->descriptors, sockets->count) = fd;
-        rt_push(arena, sockets->urls, sockets->url_count) = url_of(arena, fd);
+        rt_push(arena, sockets->items, sockets->count) =
+            (rt_socket){.fd = fd, .url = url_of(arena, fd)};
     }
     return sockets->count > before ? 0 : missing;
 }
@@ -98,6 +98,6 @@ int rt_listen(rt_sockets *sockets, rt_arena *arena, const char *address, const c
 void rt_sockets_close(rt_sockets *sockets)
 {
     for (size_t i = 0; i < sockets->count; i++)
-        close(sockets->descriptors[i]);
+        close(sockets->items[i].fd);
     sockets->count = 0;
 }

@@ -4,11 +4,17 @@
 
 #include "base/arena.h"
 
+#include <stdint.h>
+
+typedef struct rt_socket {
+    int fd;          /* listening; close-on-exec, non-blocking */
+    uint32_t flags;  /* rt_listen_flags of http.h */
+    const char *url; /* with the port that was really taken */
+} rt_socket;
+
 typedef struct rt_sockets {
-    int *descriptors; /* close-on-exec, non-blocking */
+    rt_socket *items;
     size_t count;
-    const char **urls; /* by descriptor, with the port that was really taken */
-    size_t url_count;
 } rt_sockets;
 
 /* Opens `host:port`, `[::1]:port`, or `*:port` for all addresses; a name may stand for several. 0

@@ -45,9 +45,11 @@ void rt_setup_pack(rt_buffer *buffer, const rt_setup *setup)
 {
     size_t start = begin_frame(buffer);
     rt_pack_u64(buffer, RT_TELL_SETUP);
-    rt_pack_u64(buffer, setup->socket_count);
-    for (size_t i = 0; i < setup->socket_count; i++)
-        rt_pack_u64(buffer, (uint64_t)setup->sockets[i]);
+    rt_pack_u64(buffer, setup->sockets.count);
+    for (size_t i = 0; i < setup->sockets.count; i++) {
+        rt_pack_u64(buffer, (uint64_t)setup->sockets.items[i].fd);
+        rt_pack_u64(buffer, setup->sockets.items[i].flags);
+    }
     rt_pack_u64(buffer, (uint64_t)setup->board);
     rt_pack_u64(buffer, setup->number);
     rt_pack_u64(buffer, setup->skip_count);
@@ -153,11 +155,12 @@ static rt_setup *unpack_setup(rt_arena *arena, const char *frame, uint64_t lengt
     rt_setup *setup = RT_NEW(arena, rt_setup);
     bool known = rt_unpack_u64(&unpack) == RT_TELL_SETUP;
     uint32_t count = rt_unpack_count(&unpack);
-    int *sockets = rt_arena_alloc(arena, count * sizeof *sockets);
-    for (uint32_t i = 0; i < count; i++)
-        sockets[i] = (int)rt_unpack_u64(&unpack);
-    setup->sockets = sockets;
-    setup->socket_count = count;
+    setup->sockets.items = rt_arena_alloc(arena, count * sizeof *setup->sockets.items);
+    setup->sockets.count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        setup->sockets.items[i].fd = (int)rt_unpack_u64(&unpack);
+        setup->sockets.items[i].flags = (uint32_t)rt_unpack_u64(&unpack);
+    }
     setup->board = (int)rt_unpack_u64(&unpack);
     setup->number = (uint32_t)rt_unpack_u64(&unpack);
     setup->skip_count = count = rt_unpack_count(&unpack);

@@ -10,6 +10,7 @@
 
 #include "base/pack.h"
 #include "compose/plan.h"
+#include "process/listen.h"
 
 #include <sys/types.h>
 
@@ -46,11 +47,10 @@ typedef struct rt_message {
 } rt_message;
 
 typedef struct rt_setup {
-    const int *sockets; /* listening; the child's numbers are the parent's */
-    size_t socket_count;
-    int board;         /* descriptor of the generation's board; -1: none */
-    uint32_t number;   /* the worker's, from 1 */
-    const char **skip; /* modules not to load */
+    rt_sockets sockets; /* the child's numbers are the parent's; without their URLs */
+    int board;          /* descriptor of the generation's board; -1: none */
+    uint32_t number;    /* the worker's, from 1 */
+    const char **skip;  /* modules not to load */
     size_t skip_count;
     rt_plan *plan;
 } rt_setup;

@@ -119,8 +119,8 @@ static void switch_over(rt_supervisor *supervisor)
 static void describe(rt_buffer *text, const rt_generation *generation)
 {
     size_t modules = generation->plan->instance_count;
-    for (size_t i = 0; i < generation->sockets.url_count; i++)
-        rt_buffer_format(text, "%s, ", generation->sockets.urls[i]);
+    for (size_t i = 0; i < generation->sockets.count; i++)
+        rt_buffer_format(text, "%s, ", generation->sockets.items[i].url);
     rt_buffer_format(text, "%zu module%s, %.0f ms", modules, plural(modules),
                      (double)(generation->serving - generation->began) / 1e6);
 }

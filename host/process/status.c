@@ -76,8 +76,8 @@ static void generation_text(const rt_supervisor *supervisor, const rt_generation
                      role_of(supervisor, generation));
     add_time(out, since_of(generation));
     rt_buffer_text(out, "\n");
-    for (size_t i = 0; i < generation->sockets.url_count && !generation->retired; i++)
-        rt_buffer_format(out, "  %s\n", generation->sockets.urls[i]);
+    for (size_t i = 0; i < generation->sockets.count && !generation->retired; i++)
+        rt_buffer_format(out, "  %s\n", generation->sockets.items[i].url);
     rt_buffer_format(out, "  %6s %9s  %-9s %-12s %8s\n", "worker", "pid", "state", "age",
                      "restarts");
     for (size_t i = 0; i < generation->count; i++)
@@ -141,9 +141,9 @@ static void generation_json(const rt_supervisor *supervisor, const rt_generation
                      role_of(supervisor, generation));
     add_time(out, since_of(generation));
     rt_buffer_text(out, "\",\"listen\":[");
-    for (size_t i = 0; i < generation->sockets.url_count && !generation->retired; i++) {
+    for (size_t i = 0; i < generation->sockets.count && !generation->retired; i++) {
         rt_buffer_text(out, i ? "," : "");
-        quote(out, generation->sockets.urls[i]);
+        quote(out, generation->sockets.items[i].url);
     }
     rt_buffer_text(out, "],\"workers\":[");
     for (size_t i = 0; i < generation->count; i++) {

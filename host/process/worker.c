@@ -171,8 +171,9 @@ static bool serve(struct worker *worker)
 {
     const rt_setup *setup = worker->setup;
     worker->server = open_http(setup->plan, worker->runtime.router);
-    for (size_t i = 0; i < setup->socket_count; i++) {
-        int error = rt_http_listen(worker->server, setup->sockets[i], 0);
+    for (size_t i = 0; i < setup->sockets.count; i++) {
+        const rt_socket *socket = &setup->sockets.items[i];
+        int error = rt_http_listen(worker->server, socket->fd, socket->flags);
         if (!error)
             continue;
         rt_log_host(RT_LOG_ERROR, "cannot serve a listening socket: %s", strerror(-error));
@@ -196,8 +197,9 @@ static void drain(rt_ctx *ctx, struct worker *worker)
     uv_timer_start(&worker->drain_timer, on_drain_timeout, worker->hurried ? 0 : limit, 0);
     worker->draining = true;
     (worker->succeeded_by ? rt_http_retire : rt_http_drain)(worker->server, on_drained, worker);
-    for (size_t i = 0; i < worker->setup->socket_count; i++)
-        close(worker->setup->sockets[i]); /* or the address stays taken while requests end */
+    for (size_t i = 0; i < worker->setup->sockets.count; i++)
+        close(
+            worker->setup->sockets.items[i].fd); /* or the address stays taken while requests end */
     wait_for_close(ctx, worker->drained);
     uv_timer_stop(&worker->drain_timer);
     rt_http_close(worker->server);

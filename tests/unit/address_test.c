@@ -55,10 +55,10 @@ static void an_address_that_stays_keeps_its_socket(void)
     CU_ASSERT_EQUAL(open_all((const char *[]){"127.0.0.3:0", "127.0.0.1:0"}, 2, &second), 0);
     CU_ASSERT_EQUAL(first.count, 2);
     CU_ASSERT_EQUAL(second.count, 2);
-    CU_ASSERT_EQUAL(second.descriptors[1], first.descriptors[0]);
-    CU_ASSERT_STRING_EQUAL(second.urls[1], first.urls[0]);
-    CU_ASSERT_NOT_EQUAL(strcmp(second.urls[0], first.urls[0]), 0);
-    int fresh = second.descriptors[0], kept = second.descriptors[1];
+    CU_ASSERT_EQUAL(second.items[1].fd, first.items[0].fd);
+    CU_ASSERT_STRING_EQUAL(second.items[1].url, first.items[0].url);
+    CU_ASSERT_NOT_EQUAL(strcmp(second.items[0].url, first.items[0].url), 0);
+    int fresh = second.items[0].fd, kept = second.items[1].fd;
     end();
     CU_ASSERT_FALSE(is_open(fresh));
     CU_ASSERT_FALSE(is_open(kept));
@@ -70,8 +70,8 @@ static void an_address_that_nobody_names_is_closed(void)
     begin();
     CU_ASSERT_EQUAL(open_all((const char *[]){"127.0.0.1:0", "127.0.0.2:0"}, 2, &first), 0);
     CU_ASSERT_EQUAL(open_all((const char *[]){"127.0.0.1:0"}, 1, &second), 0);
-    CU_ASSERT_TRUE(is_open(first.descriptors[0]));
-    CU_ASSERT_FALSE(is_open(first.descriptors[1]));
+    CU_ASSERT_TRUE(is_open(first.items[0].fd));
+    CU_ASSERT_FALSE(is_open(first.items[1].fd));
     end();
 }
 
@@ -80,12 +80,12 @@ static void one_that_cannot_be_opened_is_named_and_the_others_stay(void)
     rt_sockets first, second;
     begin();
     CU_ASSERT_EQUAL(open_all((const char *[]){"127.0.0.1:0"}, 1, &first), 0);
-    const char *taken = strrchr(first.urls[0], '/') + 1;
+    const char *taken = strrchr(first.items[0].url, '/') + 1;
     CU_ASSERT_EQUAL(open_all((const char *[]){"127.0.0.1:0", taken}, 2, &second), -1);
     CU_ASSERT_EQUAL(open_all((const char *[]){"nonsense"}, 1, &second), -1);
-    CU_ASSERT_TRUE(is_open(first.descriptors[0]));
+    CU_ASSERT_TRUE(is_open(first.items[0].fd));
     CU_ASSERT_EQUAL(open_all((const char *[]){"127.0.0.1:0"}, 1, &second), 0);
-    CU_ASSERT_EQUAL(second.descriptors[0], first.descriptors[0]);
+    CU_ASSERT_EQUAL(second.items[0].fd, first.items[0].fd);
     end();
 }
 
