@@ -160,7 +160,13 @@ AT(rt_lifecycle, reserved, 4);
 AT(rt_lifecycle, configure, 8);
 AT(rt_lifecycle, start, 16);
 AT(rt_lifecycle, stop, 24);
-SIZE(rt_lifecycle, 32);
+AT(rt_lifecycle, health, 32);
+SIZE(rt_lifecycle, 40);
+
+AT(rt_health, size, 0);
+AT(rt_health, status, 4);
+AT(rt_health, reason, 8);
+SIZE(rt_health, 16);
 
 AT(rt_exit, size, 0);
 AT(rt_exit, kind, 4);
@@ -336,6 +342,9 @@ IS(RT_EXIT_SUCCESS, 0);
 IS(RT_EXIT_FAILURE, 1);
 IS(RT_EXIT_DEFECT, 2);
 IS(RT_EXIT_INTERRUPTION, 3);
+IS(RT_HEALTHY, 0);
+IS(RT_DEGRADED, 1);
+IS(RT_UNHEALTHY, 2);
 IS(RT_READABLE, 1);
 IS(RT_WRITABLE, 2);
 IS(RT_WAITS, 1);

@@ -44,7 +44,7 @@ _rtctl_value()
 
 _rtctl()
 {
-    local subcommands="validate plan graph config modules inspect status stop reload upgrade log-level explain new version help"
+    local subcommands="validate plan graph config modules inspect status health stop reload upgrade log-level explain new version help"
     local common="--config --environment --set --foreground --env-file --no-secrets --help"
     if [ "$COMP_CWORD" -eq 1 ]; then
         _rtctl_words "$subcommands --help --version"
@@ -63,7 +63,7 @@ _rtctl()
             _rtctl_plugins
         fi
         ;;
-    status) _rtctl_words "--json --socket $common" ;;
+    status | health) _rtctl_words "--json --socket $common" ;;
     stop | reload) _rtctl_words "--wait --socket $common" ;;
     upgrade) _rtctl_words "--socket $common" ;;
     log-level)

@@ -7,6 +7,7 @@
 
 static const char *const environments[] = {"development", "test", "staging", "production"};
 static const char *const levels[] = {"trace", "debug", "info", "warn", "error", "fatal"};
+static const char *const failings[] = {"unhealthy", "degraded"};
 static const char *const formats[] = {"pretty", "json"};
 
 #define OPTION(name_, type_, default_, least_, most_, help_)                                  \
@@ -46,6 +47,16 @@ static const rt_option_spec http_options[] = {
     OPTION("max_connections", INT, "20000", "1", "1000000", "Most connections at once in a worker"),
 };
 
+static const rt_option_spec admin_options[] = {
+    LIST("listen", ADDRESS, "[\"127.0.0.1:8081\"]", "Addresses to answer on how this server is"),
+};
+
+static const rt_option_spec health_options[] = {
+    OPTION("interval", DURATION, "\"10 s\"", "100 ms", "1 h", "How often modules are asked"),
+    OPTION("timeout", DURATION, "\"2 s\"", "1 ms", "1 min", "For a module to answer"),
+    WORDS("fail_on", failings, "\"unhealthy\"", "From what on the answer is 503"),
+};
+
 static const rt_option_spec log_options[] = {
     WORDS("level", levels, NULL, "Least level that is logged; by environment: debug, warn, info"),
     WORDS("format", formats, NULL, "Form of a line; by environment: pretty, pretty, json"),
@@ -82,6 +93,8 @@ const rt_option_spec rt_host_options[] = {
     OPTION("shutdown_delay", DURATION, "\"0 s\"", "0 s", "1 h", "Between a stop and its drain"),
     OPTION("finalizer_timeout", DURATION, "\"5 s\"", "1 ms", "1 h", "For clean-up that waits"),
     SECTION("http", http_options, "The HTTP server"),
+    SECTION("admin", admin_options, "The listener for operators"),
+    SECTION("health", health_options, "How modules are asked for their health"),
     SECTION("log", log_options, "The log"),
     SECTION("pool", pool_options, "The thread pool"),
     SECTION("control", control_options, "The control socket"),
@@ -125,6 +138,8 @@ static void take_integers(rt_composer *composer)
         {"http", "max_body", &host->http.max_body},
         {"http", "max_requests", &host->http.max_requests},
         {"http", "max_connections", &host->http.max_connections},
+        {"health", "interval", &host->health.interval},
+        {"health", "timeout", &host->health.timeout},
         {"pool", "threads", &host->pool.threads},
     };
     for (size_t i = 0; i < COUNT(targets); i++)
@@ -144,6 +159,8 @@ static void take_texts(rt_composer *composer)
     host->name = text_or(host_value(composer, NULL, "name"), "rt");
     host->core_dumps = host_value(composer, NULL, "core_dumps")->value.integer != 0;
     host->http.listen = host_value(composer, "http", "listen");
+    host->admin.listen = host_value(composer, "admin", "listen");
+    host->health.fail_on = text_or(host_value(composer, "health", "fail_on"), "unhealthy");
     host->log.level =
         text_or(host_value(composer, "log", "level"), default_levels[composer->environment]);
     host->log.format =

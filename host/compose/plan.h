@@ -22,6 +22,13 @@ typedef struct rt_host_settings {
         int64_t max_requests, max_connections;                 /* a worker, at once */
     } http;
     struct {
+        const rt_setting *listen; /* likewise; empty: off */
+    } admin;
+    struct {
+        int64_t interval, timeout; /* ns */
+        const char *fail_on;       /* unhealthy, degraded */
+    } health;
+    struct {
         const char *level;  /* trace … fatal */
         const char *format; /* pretty, json */
         const char *file;   /* NULL: standard error */

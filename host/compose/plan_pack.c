@@ -116,6 +116,16 @@ static void setting(struct walk *walk, rt_setting *value, int depth)
     }
 }
 
+static void addresses(struct walk *walk, const rt_setting **listen)
+{
+    bool listens = *listen != NULL;
+    truth(walk, &listens);
+    if (listens && !walk->out)
+        *listen = RT_NEW(walk->in.arena, rt_setting);
+    if (listens)
+        setting(walk, (rt_setting *)*listen, 0);
+}
+
 static void host_settings(struct walk *walk, rt_host_settings *host)
 {
     int64_t *numbers[] = {&host->workers,
@@ -130,20 +140,18 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->http.max_body,
                           &host->http.max_requests,
                           &host->http.max_connections,
+                          &host->health.interval,
+                          &host->health.timeout,
                           &host->pool.threads};
     const char **texts[] = {&host->name, &host->log.level, &host->log.format, &host->log.file,
-                            &host->control.socket};
+                            &host->control.socket, &host->health.fail_on};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number(walk, numbers[i]);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         text(walk, texts[i]);
     truth(walk, &host->core_dumps);
-    bool listens = host->http.listen != NULL;
-    truth(walk, &listens);
-    if (listens && !walk->out)
-        host->http.listen = RT_NEW(walk->in.arena, rt_setting);
-    if (listens)
-        setting(walk, (rt_setting *)host->http.listen, 0);
+    addresses(walk, &host->http.listen);
+    addresses(walk, &host->admin.listen);
 }
 
 static void provides(struct walk *walk, rt_plan_provides *offer)

@@ -21,21 +21,26 @@ static bool host_flag(const rt_composer *composer, const char *section, const ch
     return value && value->type != RT_SETTING_NONE && value->value.integer;
 }
 
-static void judge_listening(rt_composer *composer)
+static void judge_listening_of(rt_composer *composer, const char *name, const rt_setting *listen)
 {
-    const rt_setting *listen = composer->host.http.listen;
-    if (composer->strict || host_flag(composer, "http", "allow_remote"))
-        return;
-    const rt_node *node = rt_settings_find(composer->tree, "http.listen");
+    const rt_node *node = rt_settings_find(composer->tree, name);
     for (uint32_t i = 0; listen->type != RT_SETTING_NONE && i < listen->count; i++) {
         const rt_setting *address = &listen->value.members[i];
         if (address->type == RT_SETTING_NONE || rt_address_is_loopback(address->value.text))
             continue;
         rt_diagnostic *diagnostic =
             RT_DIAGNOSE(composer->diagnostics, REMOTE_LISTEN, node ? &node->value_place : NULL,
-                        address->value.text, rt_environment_names[composer->environment]);
+                        name, address->value.text, rt_environment_names[composer->environment]);
         rt_help(diagnostic, "listen on 127.0.0.1, or set `http.allow_remote = true`");
     }
+}
+
+static void judge_listening(rt_composer *composer)
+{
+    if (composer->strict || host_flag(composer, "http", "allow_remote"))
+        return;
+    judge_listening_of(composer, "http.listen", composer->host.http.listen);
+    judge_listening_of(composer, "admin.listen", composer->host.admin.listen);
 }
 
 static void judge_root(rt_composer *composer)

@@ -33,6 +33,7 @@ rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router);
 enum rt_listen_flags {
     RT_LISTEN_PROXY = 1, /* a PROXY protocol header */
     RT_LISTEN_TLS = 2,   /* then a TLS handshake */
+    RT_LISTEN_ADMIN = 4, /* nothing: it tells whose socket it is, and the server does not look */
 };
 /* Serves a listening socket, which stays the caller's. 0 or -errno. */
 int rt_http_listen(rt_http_server *server, int fd, uint32_t flags);

@@ -1,5 +1,7 @@
 #include "process/address.h"
 
+#include "http/http.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,30 +13,20 @@ bool rt_plan_serves_routes(const rt_plan *plan)
     return false;
 }
 
-static uint32_t wanted_count(const rt_plan *plan)
-{
-    const rt_setting *listen = plan->host.http.listen;
-    return listen && rt_plan_serves_routes(plan) ? listen->count : 0;
-}
-
-static const char *wanted_at(const rt_plan *plan, uint32_t index)
-{
-    return plan->host.http.listen->value.members[index].value.text;
-}
-
-static rt_address *find(const rt_addresses *addresses, const char *text)
+static rt_address *find(const rt_addresses *addresses, const char *text, uint32_t flags)
 {
     rt_address *address = addresses->first;
-    while (address && strcmp(address->text, text) != 0)
+    while (address && (strcmp(address->text, text) != 0 || address->flags != flags))
         address = address->next;
     return address;
 }
 
-rt_address *rt_address_add(rt_addresses *addresses, const char *text)
+rt_address *rt_address_add(rt_addresses *addresses, const char *text, uint32_t flags)
 {
     rt_address *address = rt_xcalloc(1, sizeof *address);
     rt_arena_init(&address->arena);
     address->text = rt_arena_copy(&address->arena, text);
+    address->flags = flags;
     address->next = addresses->first;
     return addresses->first = address;
 }
@@ -49,12 +41,13 @@ static void remove_address(rt_address **at)
 }
 
 static rt_address *open_address(rt_addresses *addresses, rt_arena *arena, const char *text,
-                                const char **error)
+                                uint32_t flags, const char **error)
 {
-    rt_address *address = rt_address_add(addresses, text);
+    rt_address *address = rt_address_add(addresses, text, flags);
     if (rt_listen(&address->sockets, &address->arena, text, error) == 0)
         return address;
-    *error = rt_arena_copy(arena, *error);
+    *error = rt_arena_format(arena, "cannot listen on `%s`%s: %s", text,
+                             flags & RT_LISTEN_ADMIN ? " (`admin.listen`)" : "", *error);
     remove_address(&addresses->first);
     return NULL;
 }
@@ -64,25 +57,34 @@ static void add_to_view(rt_sockets *view, rt_arena *arena, const rt_address *add
     for (size_t i = 0; i < address->sockets.count; i++) {
         rt_socket socket = address->sockets.items[i];
         socket.url = rt_arena_copy(arena, socket.url);
+        socket.flags |= address->flags;
         rt_push(arena, view->items, view->count) = socket;
     }
 }
 
-int rt_addresses_open(rt_addresses *addresses, rt_arena *arena, const rt_plan *plan,
-                      rt_sockets *view, const char **address, const char **error)
+static int open_list(rt_addresses *addresses, rt_arena *arena, const rt_setting *listen,
+                     uint32_t flags, rt_sockets *view, const char **error)
 {
-    uint32_t count = wanted_count(plan);
-    *view = (rt_sockets){0};
-    for (uint32_t i = 0; i < count; i++) {
-        const char *text = *address = wanted_at(plan, i);
-        rt_address *found = find(addresses, text);
+    for (uint32_t i = 0; listen && i < listen->count; i++) {
+        const char *text = listen->value.members[i].value.text;
+        rt_address *found = find(addresses, text, flags);
         if (!found)
-            found = open_address(addresses, arena, text, error);
+            found = open_address(addresses, arena, text, flags, error);
         if (!found)
             return -1;
         add_to_view(view, arena, found);
     }
     return 0;
+}
+
+int rt_addresses_open(rt_addresses *addresses, rt_arena *arena, const rt_plan *plan,
+                      rt_sockets *view, const char **error)
+{
+    const rt_setting *http = rt_plan_serves_routes(plan) ? plan->host.http.listen : NULL;
+    *view = (rt_sockets){0};
+    if (open_list(addresses, arena, http, 0, view, error) < 0)
+        return -1;
+    return open_list(addresses, arena, plan->host.admin.listen, RT_LISTEN_ADMIN, view, error);
 }
 
 static bool is_viewed(const rt_sockets *view, const rt_address *address)

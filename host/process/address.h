@@ -15,6 +15,7 @@ typedef struct rt_address {
     struct rt_address *next;
     rt_arena arena; /* of the texts */
     const char *text;
+    uint32_t flags; /* of each of its sockets, RT_LISTEN_ADMIN among them */
     rt_sockets sockets;
 } rt_address;
 
@@ -23,12 +24,12 @@ typedef struct rt_addresses {
 } rt_addresses;
 
 /* Makes `*view` the sockets of the plan's addresses, opening what is not open. 0, or -1 with the
- * address that failed and the reason; what was opened then goes with rt_addresses_keep. */
+ * reason; what was opened then goes with rt_addresses_keep. */
 int rt_addresses_open(rt_addresses *addresses, rt_arena *arena, const rt_plan *plan,
-                      rt_sockets *view, const char **address, const char **error);
+                      rt_sockets *view, const char **error);
 /* Closes those that are not in the view; all for NULL. */
 void rt_addresses_keep(rt_addresses *addresses, const rt_sockets *view);
-rt_address *rt_address_add(rt_addresses *addresses, const char *text);
+rt_address *rt_address_add(rt_addresses *addresses, const char *text, uint32_t flags);
 
 bool rt_plan_serves_routes(const rt_plan *plan);
 

@@ -14,6 +14,7 @@ struct rt_board_memory {
     uint64_t magic;
     uint32_t slot_count;
     uint32_t entry_count; /* entries below it are complete and never change */
+    uint32_t state;       /* rt_board_state */
     uint8_t quarantined[RT_BOARD_ENTRIES];
     rt_entry entries[RT_BOARD_ENTRIES];
     rt_board_slot slots[];
@@ -105,6 +106,17 @@ void rt_board_close(rt_board *board)
     if (board->fd >= 0)
         close(board->fd);
     *board = (rt_board){.fd = -1};
+}
+
+enum rt_board_state rt_board_state(const rt_board *board)
+{
+    uint32_t state = __atomic_load_n(&board->memory->state, __ATOMIC_RELAXED);
+    return state < RT_BOARD_STATES ? (enum rt_board_state)state : RT_BOARD_STARTING;
+}
+
+void rt_board_set_state(rt_board *board, enum rt_board_state state)
+{
+    __atomic_store_n(&board->memory->state, state, __ATOMIC_RELAXED);
 }
 
 rt_board_slot *rt_board_slot_of(const rt_board *board, uint32_t number)

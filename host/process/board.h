@@ -63,6 +63,17 @@ enum rt_board_room {
     RT_ROOM_COUNT,
 };
 
+/* What the whole generation does; the supervisor's. */
+enum rt_board_state {
+    RT_BOARD_STARTING, /* for the first time */
+    RT_BOARD_JOINING,  /* likewise, while another generation serves */
+    RT_BOARD_SERVING,
+    RT_BOARD_STOPPING, /* `shutdown_delay` runs: it serves still */
+    RT_BOARD_DRAINING,
+    RT_BOARD_RETIRED, /* it drains, and another generation serves */
+    RT_BOARD_STATES,
+};
+
 typedef struct rt_board {
     int fd;
     struct rt_board_memory *memory;
@@ -74,6 +85,9 @@ int rt_board_make(rt_board *board, uint32_t slot_count); /* 0 or -errno */
 /* In a worker, which keeps the descriptor; 0, -errno, or -EPROTO if it is no board. */
 int rt_board_open(rt_board *board, int fd);
 void rt_board_close(rt_board *board);
+
+enum rt_board_state rt_board_state(const rt_board *board);
+void rt_board_set_state(rt_board *board, enum rt_board_state state);
 
 /* By the worker's number, from 1. */
 rt_board_slot *rt_board_slot_of(const rt_board *board, uint32_t number);

@@ -1,5 +1,6 @@
 /* What rtctl can ask a running rtd for: one row a command. A command answers, or leaves the client
  * waiting for the end of what it began. */
+#include "process/readiness.h"
 #include "process/supervisor.h"
 #include "telemetry/log.h"
 
@@ -29,6 +30,24 @@ static void run_status(rt_supervisor *supervisor, rt_client *client, int count, 
     rt_client_lines(client, "out", text.data);
     rt_client_exit(client, 0);
     rt_buffer_free(&text);
+}
+
+/* What the admin listener would answer, for those who have no address to ask. */
+static void run_health(rt_supervisor *supervisor, rt_client *client, int count, char **words)
+{
+    const rt_generation *generation =
+        supervisor->current ? supervisor->current : supervisor->generations;
+    rt_buffer text = {0};
+    rt_arena arena;
+    rt_arena_init(&arena);
+    const rt_readiness *readiness =
+        rt_readiness_judge(&arena, generation->plan, generation->board, 0, rt_monotonic());
+    bool json = is_word(count, words, "json");
+    (json ? rt_readiness_json : rt_readiness_text)(readiness, &text);
+    rt_client_lines(client, "out", text.data);
+    rt_client_exit(client, rt_readiness_status(readiness) == 200 ? 0 : EX_UNAVAILABLE);
+    rt_buffer_free(&text);
+    rt_arena_free(&arena);
 }
 
 /* True after it was said that rtd stops already. */
@@ -113,11 +132,9 @@ static void run_log_level(rt_supervisor *supervisor, rt_client *client, int coun
 }
 
 static const rt_command commands[] = {
-    {"status", "[json]", 1, run_status},
-    {"stop", "[wait]", 1, run_stop},
-    {"reload", "[wait]", 1, run_reload},
-    {"upgrade", "", 0, run_upgrade},
-    {"log-level", "LEVEL [MODULE]", 2, run_log_level},
+    {"status", "[json]", 1, run_status}, {"health", "[json]", 1, run_health},
+    {"stop", "[wait]", 1, run_stop},     {"reload", "[wait]", 1, run_reload},
+    {"upgrade", "", 0, run_upgrade},     {"log-level", "LEVEL [MODULE]", 2, run_log_level},
 };
 
 void rt_command_run(void *supervisor, rt_client *client, int count, char **words)

@@ -188,6 +188,18 @@ static void send_more(rt_worker *worker)
     worker->sent = 0;
 }
 
+static uint64_t phase_limit(const rt_host_settings *host, rt_phase phase)
+{
+    switch (phase) {
+    case RT_PHASE_HEALTH:
+        return (uint64_t)host->health.timeout;
+    case RT_PHASE_STOP:
+        return 2 * (uint64_t)host->finalizer_timeout;
+    default:
+        return (uint64_t)host->start_timeout;
+    }
+}
+
 /* Each phase has its own time, so that a hang is found in the module that hangs. */
 static void take_phase(const rt_generation *generation, rt_worker *worker,
                        const rt_message *message)
@@ -198,9 +210,7 @@ static void take_phase(const rt_generation *generation, rt_worker *worker,
         return; /* a late start, which has a limit of its own */
     worker->phase = message->number < RT_PHASE_COUNT ? (rt_phase)message->number : RT_PHASE_NONE;
     set_text(&worker->module, message->module);
-    int64_t limit =
-        worker->phase == RT_PHASE_STOP ? 2 * host->finalizer_timeout : host->start_timeout;
-    worker->due = rt_monotonic() + (uint64_t)limit + GRACE;
+    worker->due = rt_monotonic() + phase_limit(host, worker->phase) + GRACE;
 }
 
 static void take_problem(rt_worker *worker, const rt_message *message)

@@ -122,8 +122,10 @@ static void addresses(struct walk *walk)
     for (size_t i = 0; i < count && !walk->in.failed; i++) {
         const char *name = walk->out ? address->text : NULL;
         text(walk, &walk->supervisor->arena, &name);
+        uint32_t flags = walk->out ? address->flags : 0;
+        small(walk, &flags, UINT32_MAX);
         if (!walk->out)
-            address = rt_address_add(all, name ? name : "");
+            address = rt_address_add(all, name ? name : "", flags);
         sockets(walk, &address->arena, &address->sockets);
         address = address->next;
     }

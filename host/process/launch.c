@@ -161,11 +161,11 @@ static void raise_descriptor_limit(const rt_plan *plan)
 
 static int open_sockets(rt_supervisor *supervisor, rt_generation *generation)
 {
-    const char *address, *error;
+    const char *error;
     if (rt_addresses_open(&supervisor->addresses, &generation->arena, generation->plan,
-                          &generation->sockets, &address, &error) == 0)
+                          &generation->sockets, &error) == 0)
         return 0;
-    return fail(supervisor, EX_UNAVAILABLE, "cannot listen on `%s`: %s", address, error);
+    return fail(supervisor, EX_UNAVAILABLE, "%s", error);
 }
 
 static void print_diagnostics(rt_supervisor *supervisor, const rt_diagnostics *diagnostics)
@@ -285,6 +285,8 @@ static int make(rt_supervisor *supervisor, rt_generation *generation)
     generation->variables = rt_environment_without(
         &generation->arena, environ, plan->secret_variables, plan->secret_variable_count);
     int error = rt_generation_staff(generation, worker_count(plan), -1);
+    if (!error && supervisor->current) /* which answers for how things are until the switch */
+        rt_board_set_state(generation->board, RT_BOARD_JOINING);
     return error ? fail(supervisor, EX_OSERR, "no memory to share with the workers: %s",
                         strerror(-error))
                  : 0;

@@ -9,7 +9,8 @@
 #define FRAME_LIMIT ((uint64_t)256 << 20)
 
 const char *const rt_phase_names[RT_PHASE_COUNT] = {
-    "beginning", "loading", "registering", "configuring", "starting", "serving", "stopping"};
+    "beginning", "loading", "registering", "configuring", "starting", "asking for the health of",
+    "serving",   "stopping"};
 
 void rt_buffer_wipe(rt_buffer *buffer)
 {

@@ -33,6 +33,7 @@ typedef enum rt_phase {
     RT_PHASE_REGISTER,
     RT_PHASE_CONFIGURE,
     RT_PHASE_START,
+    RT_PHASE_HEALTH, /* asked for the first time */
     RT_PHASE_SERVE,
     RT_PHASE_STOP,
     RT_PHASE_COUNT,

@@ -82,6 +82,16 @@ static bool merge(life_function *kept, life_function given)
     return true;
 }
 
+static bool merge_health(rt_lifecycle *kept, const rt_lifecycle *given)
+{
+    if (!given->health)
+        return true;
+    if (kept->health && kept->health != given->health)
+        return false;
+    kept->health = given->health;
+    return true;
+}
+
 int rt_host_lifecycle(rt_registry *registry, const rt_lifecycle *functions)
 {
     if (is_over(registry))
@@ -92,7 +102,7 @@ int rt_host_lifecycle(rt_registry *registry, const rt_lifecycle *functions)
                       "it gives life-cycle functions without their size");
     memcpy(&given, functions, functions->size < sizeof given ? functions->size : sizeof given);
     if (!merge(&kept->configure, given.configure) || !merge(&kept->start, given.start) ||
-        !merge(&kept->stop, given.stop))
+        !merge(&kept->stop, given.stop) || !merge_health(kept, &given))
         return refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED,
                       "it gives a life-cycle function twice");
     return 0;

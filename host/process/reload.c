@@ -1,6 +1,8 @@
 /* Reload: the next generation starts beside the one that serves, takes over when all its workers
  * are ready, and the old one drains. Whatever goes wrong before that leaves things as they were. */
 #include "process/supervisor.h"
+
+#include "http/http.h"
 #include "telemetry/log.h"
 
 #include <stdio.h>
@@ -89,6 +91,7 @@ static size_t count_draining(const rt_supervisor *supervisor, rt_generation **ol
 static void retire(rt_supervisor *supervisor, rt_generation *generation)
 {
     rt_generation *oldest = NULL;
+    rt_board_set_state(generation->board, RT_BOARD_RETIRED);
     rt_generation_retire(generation);
     if (count_draining(supervisor, &oldest) <= RT_DRAINING_MOST)
         return;
@@ -111,6 +114,7 @@ static void switch_over(rt_supervisor *supervisor)
     rt_generation *old = supervisor->current;
     supervisor->current = supervisor->next;
     supervisor->next = NULL;
+    rt_board_set_state(supervisor->current->board, RT_BOARD_SERVING);
     rt_launch_settle(supervisor);
     say_what_stays(supervisor, old);
     retire(supervisor, old);
@@ -119,8 +123,11 @@ static void switch_over(rt_supervisor *supervisor)
 static void describe(rt_buffer *text, const rt_generation *generation)
 {
     size_t modules = generation->plan->instance_count;
-    for (size_t i = 0; i < generation->sockets.count; i++)
-        rt_buffer_format(text, "%s, ", generation->sockets.items[i].url);
+    for (size_t i = 0; i < generation->sockets.count; i++) {
+        const rt_socket *socket = &generation->sockets.items[i];
+        rt_buffer_format(text, "%s%s, ", socket->flags & RT_LISTEN_ADMIN ? "admin " : "",
+                         socket->url);
+    }
     rt_buffer_format(text, "%zu module%s, %.0f ms", modules, plural(modules),
                      (double)(generation->serving - generation->began) / 1e6);
 }
@@ -135,6 +142,7 @@ static void succeed(rt_supervisor *supervisor)
     } else {
         supervisor->current = supervisor->next;
         supervisor->next = NULL;
+        rt_board_set_state(supervisor->current->board, RT_BOARD_SERVING);
         rt_log_host(RT_LOG_INFO, "ready: %s", text.data);
     }
     rt_buffer_free(&text);
@@ -147,6 +155,7 @@ static void give_up(rt_supervisor *supervisor)
     if (!supervisor->current) {
         supervisor->state = RT_FAILING;
         supervisor->failure = EX_UNAVAILABLE;
+        rt_board_set_state(failed->board, RT_BOARD_DRAINING);
         rt_generation_stop(failed);
         rt_addresses_keep(&supervisor->addresses, NULL);
         return;

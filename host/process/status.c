@@ -1,10 +1,17 @@
 /* What `rtctl status` shows, for people and for programs. */
 #include "process/supervisor.h"
 
+#include "http/http.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+static bool is_admin(const rt_socket *socket)
+{
+    return socket->flags & RT_LISTEN_ADMIN;
+}
 
 static void add_time(rt_buffer *out, uint64_t monotonic)
 {
@@ -77,7 +84,8 @@ static void generation_text(const rt_supervisor *supervisor, const rt_generation
     add_time(out, since_of(generation));
     rt_buffer_text(out, "\n");
     for (size_t i = 0; i < generation->sockets.count && !generation->retired; i++)
-        rt_buffer_format(out, "  %s\n", generation->sockets.items[i].url);
+        rt_buffer_format(out, "  %s%s\n", is_admin(&generation->sockets.items[i]) ? "admin " : "",
+                         generation->sockets.items[i].url);
     rt_buffer_format(out, "  %6s %9s  %-9s %-12s %8s\n", "worker", "pid", "state", "age",
                      "restarts");
     for (size_t i = 0; i < generation->count; i++)
@@ -134,18 +142,32 @@ static void worker_json(rt_buffer *out, const rt_worker *worker)
                      (uintmax_t)worker->restarts);
 }
 
+static void urls_json(const rt_generation *generation, bool admin, rt_buffer *out)
+{
+    const char *separator = "";
+    rt_buffer_char(out, '[');
+    for (size_t i = 0; i < generation->sockets.count && !generation->retired; i++) {
+        const rt_socket *socket = &generation->sockets.items[i];
+        if (is_admin(socket) != admin)
+            continue;
+        rt_buffer_text(out, separator);
+        quote(out, socket->url);
+        separator = ",";
+    }
+    rt_buffer_char(out, ']');
+}
+
 static void generation_json(const rt_supervisor *supervisor, const rt_generation *generation,
                             rt_buffer *out)
 {
     rt_buffer_format(out, "{\"number\":%u,\"state\":\"%s\",\"since\":\"", generation->number,
                      role_of(supervisor, generation));
     add_time(out, since_of(generation));
-    rt_buffer_text(out, "\",\"listen\":[");
-    for (size_t i = 0; i < generation->sockets.count && !generation->retired; i++) {
-        rt_buffer_text(out, i ? "," : "");
-        quote(out, generation->sockets.items[i].url);
-    }
-    rt_buffer_text(out, "],\"workers\":[");
+    rt_buffer_text(out, "\",\"listen\":");
+    urls_json(generation, false, out);
+    rt_buffer_text(out, ",\"admin\":");
+    urls_json(generation, true, out);
+    rt_buffer_text(out, ",\"workers\":[");
     for (size_t i = 0; i < generation->count; i++) {
         rt_buffer_text(out, i ? "," : "");
         worker_json(out, &generation->workers[i]);

@@ -23,8 +23,15 @@ static void for_all(rt_supervisor *supervisor, void (*function)(rt_generation *g
         function(g);
 }
 
+static void tell_state(rt_supervisor *supervisor, enum rt_board_state state)
+{
+    for (rt_generation *g = supervisor->generations; g; g = g->older)
+        rt_board_set_state(g->board, state);
+}
+
 static void stop_now(rt_supervisor *supervisor)
 {
+    tell_state(supervisor, RT_BOARD_DRAINING);
     supervisor->state = RT_STOPPING;
     supervisor->stop_at = 0;
     for_all(supervisor, rt_generation_stop);
@@ -43,6 +50,7 @@ static void begin_stop(rt_supervisor *supervisor, const char *who)
                           "not reloaded: rtd stops", EX_UNAVAILABLE);
     supervisor->reload.running = supervisor->reload.asked = false;
     supervisor->state = RT_DELAYING;
+    tell_state(supervisor, RT_BOARD_STOPPING);
     supervisor->stop_at = rt_monotonic() + (uint64_t)delay;
 }
 

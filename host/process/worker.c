@@ -2,6 +2,9 @@
  *
  * Plugins are loaded on the process's own stack, because their constructors may need more of it
  * than a fiber has. Everything else happens in one fiber, `life`, which reads top to bottom. */
+#include "process/admin.h"
+#include "process/generation.h"
+#include "process/health.h"
 #include "process/process.h"
 #include "process/role.h"
 #include "process/runtime.h"
@@ -23,6 +26,8 @@ struct worker {
     rt_board board;
     rt_runtime runtime;
     rt_http_server *server;
+    rt_admin admin;
+    rt_health_watch health;
     rt_channel *stop;    /* closed when the worker is to end */
     rt_channel *drained; /* closed when no connection is left */
     bool stopping;
@@ -73,11 +78,14 @@ static void begin_stop(struct worker *worker)
 {
     if (worker->draining) /* nobody serves on after all */
         rt_http_drain(worker->server, on_drained, worker);
+    if (worker->admin.retired)
+        rt_admin_interrupt(&worker->admin);
     worker->succeeded_by = false;
     if (worker->stopping)
         return;
     worker->stopping = true;
     rt_runtime_interrupt(&worker->runtime);
+    rt_health_interrupt(&worker->health);
     rt_host_channel_close(worker->stop);
 }
 
@@ -103,6 +111,7 @@ static void on_drain_timeout(uv_timer_t *timer)
                                     : "after `drain_timeout`");
     tell(worker, &(rt_message){.kind = RT_TELL_CUT, .number = running});
     rt_http_interrupt(worker->server);
+    rt_admin_interrupt(&worker->admin);
 }
 
 static void begin_interruption(struct worker *worker)
@@ -167,18 +176,56 @@ static rt_http_server *open_http(const rt_plan *plan, rt_router *router)
     return rt_http_open(&options, router);
 }
 
+static bool open_admin(struct worker *worker)
+{
+    const rt_setup *setup = worker->setup;
+    int error =
+        rt_admin_open(&worker->admin, setup->plan, &worker->board, setup->number, &setup->sockets);
+    if (error)
+        rt_log_host(RT_LOG_ERROR, "cannot serve a socket of `admin.listen`: %s", strerror(-error));
+    return error == 0;
+}
+
+/* While another generation serves, that one answers how things are. */
+static bool is_joining(const struct worker *worker)
+{
+    return worker->board.memory && rt_board_state(&worker->board) == RT_BOARD_JOINING;
+}
+
+/* As the supervisor will, once it has heard of it; by then this one may have been asked. */
+static void mark_ready(const struct worker *worker)
+{
+    rt_board_slot *slot = rt_board_slot_of(&worker->board, worker->setup->number);
+    __atomic_store_n(&slot->state, RT_WORKER_READY, __ATOMIC_RELAXED);
+}
+
+static bool find_health(rt_ctx *ctx, struct worker *worker)
+{
+    size_t size;
+    if (worker->stopping)
+        return false;
+    rt_health_begin(ctx, &worker->health, &worker->runtime,
+                    rt_board_room(&worker->board, worker->setup->number, RT_ROOM_HEALTH, &size));
+    return !worker->stopping;
+}
+
 static bool serve(struct worker *worker)
 {
     const rt_setup *setup = worker->setup;
     worker->server = open_http(setup->plan, worker->runtime.router);
     for (size_t i = 0; i < setup->sockets.count; i++) {
         const rt_socket *socket = &setup->sockets.items[i];
+        if (socket->flags & RT_LISTEN_ADMIN)
+            continue;
         int error = rt_http_listen(worker->server, socket->fd, socket->flags);
         if (!error)
             continue;
         rt_log_host(RT_LOG_ERROR, "cannot serve a listening socket: %s", strerror(-error));
         return false;
     }
+    mark_ready(worker);
+    if (!worker->admin.server && !open_admin(worker))
+        return false;
     worker->serving = true;
     tell(worker, &(rt_message){.kind = RT_TELL_READY});
     return true;
@@ -191,16 +238,25 @@ static void wait_for_close(rt_ctx *ctx, rt_channel *channel)
         ;
 }
 
+/* Or the address stays taken while requests end. */
+static void close_sockets(const rt_setup *setup)
+{
+    for (size_t i = 0; i < setup->sockets.count; i++)
+        if (!(setup->sockets.items[i].flags & RT_LISTEN_ADMIN))
+            close(setup->sockets.items[i].fd);
+}
+
 static void drain(rt_ctx *ctx, struct worker *worker)
 {
     uint64_t limit = (uint64_t)worker->setup->plan->host.drain_timeout / 1000000;
     uv_timer_start(&worker->drain_timer, on_drain_timeout, worker->hurried ? 0 : limit, 0);
     worker->draining = true;
+    if (worker->succeeded_by)
+        rt_admin_retire(&worker->admin);
     (worker->succeeded_by ? rt_http_retire : rt_http_drain)(worker->server, on_drained, worker);
-    for (size_t i = 0; i < worker->setup->sockets.count; i++)
-        close(
-            worker->setup->sockets.items[i].fd); /* or the address stays taken while requests end */
+    close_sockets(worker->setup);
     wait_for_close(ctx, worker->drained);
+    rt_admin_await(ctx, &worker->admin);
     uv_timer_stop(&worker->drain_timer);
     rt_http_close(worker->server);
 }
@@ -228,15 +284,18 @@ static void stop_all(rt_ctx *ctx, struct worker *worker)
 static int life(rt_ctx *ctx, void *argument)
 {
     struct worker *worker = argument;
-    bool up = for_all(ctx, worker, rt_register) && for_all(ctx, worker, rt_configure) &&
-              for_all(ctx, worker, rt_start) && serve(worker);
+    bool up = (is_joining(worker) || open_admin(worker)) && for_all(ctx, worker, rt_register) &&
+              for_all(ctx, worker, rt_configure) && for_all(ctx, worker, rt_start) &&
+              find_health(ctx, worker) && serve(worker);
     if (up) {
         wait_for_close(ctx, worker->stop);
         drain(ctx, worker);
     } else if (worker->server) {
         rt_http_close(worker->server);
     }
+    rt_health_end(ctx, &worker->health);
     stop_all(ctx, worker);
+    rt_admin_close(ctx, &worker->admin);
     worker->failed = !up && !worker->stopping;
     return 0;
 }
@@ -287,6 +346,7 @@ static void run(struct worker *worker)
     rt_unit_start(&options, life, worker);
     take_messages(worker); /* that came with the plan */
     rt_loop_run();
+    rt_health_free(&worker->health);
     rt_host_channel_free(worker->stop);
     rt_host_channel_free(worker->drained);
 }

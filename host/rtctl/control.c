@@ -1,4 +1,4 @@
-/* Subcommands that speak to a running rtd: status, stop, reload, upgrade, log-level. All do the
+/* Subcommands that speak to a running rtd: status, health, stop, reload, upgrade, log-level. All do the
  * same: find its control socket, send one line, print the reply. */
 #include "rtctl/rtctl.h"
 
@@ -22,6 +22,7 @@ struct asking {
 
 static const struct asking askings[] = {
     {"status", .json = true},
+    {"health", .json = true},
     {"stop", .waits = true},
     {"reload", .waits = true},
     {"upgrade"},

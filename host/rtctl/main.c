@@ -20,6 +20,7 @@ static const rt_subcommand subcommands[] = {
     {"modules", "[options]", "list the modules in the plugin folders", rt_modules},
     {"inspect", "FILE|MODULE [options]", "show what a plugin says about itself", rt_inspect},
     {"status", "[--json] [options]", "show what a running rtd does", rt_ask_running},
+    {"health", "[--json] [options]", "say whether a running rtd can do its work", rt_ask_running},
     {"stop", "[--wait] [options]", "stop a running rtd", rt_ask_running},
     {"reload", "[--wait] [options]", "let a running rtd take up configuration and plugins anew",
      rt_ask_running},

@@ -161,6 +161,7 @@ workers = {workers};
 plugins = [ {listed} ];
 {loaded}
 http: {{ listen = [ "127.0.0.1:{port}" ]; }};
+admin: {{ listen = []; }};
 log: {{ level = "warn"; }};
 """)
     return [RTD, "--config", path]

@@ -82,6 +82,8 @@ class Deployment:
     def write(self, config):
         listen = ", ".join(f'"127.0.0.1:{port}"' for port in self.ports)
         head = f'plugins = ["plugins"];\nhttp: {{ listen = [{listen}]; }};\n'
+        if "admin:" not in config:  # its default address is for one rtd a machine
+            head += "admin: { listen = []; };\n"
         with open(self.config, "w", encoding="utf-8") as file:
             file.write((head + config).replace("$TRACE", self.trace_file))
 

@@ -66,6 +66,7 @@ class Runtime(Process):
                        f'plugins = [ "{PREFIX}/lib/rt/plugins", "{PROBES}" ];\n'
                        f'load = [ {quoted} ];\n'
                        f'http: {{ listen = [ "127.0.0.1:{self.port}" ]; }};\n'
+                       f'admin: {{ listen = []; }};\n'
                        f'{extra}\n')
         super().__init__([f"{PREFIX}/bin/rtd", "--config", path], folder, f"rtd-{self.port}")
         self.wait_until_ready(lambda: accepts(self.port))

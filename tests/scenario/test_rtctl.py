@@ -19,10 +19,10 @@ RTCTL = f"{PREFIX}/bin/rtctl"
 PATIENCE = 120  # seconds
 MARK = "s3cr3tM4RK"
 SMTP = 'email-smtp: {\n    host = "mail.example.org";\n    user = "shop";\n    %s\n};\n'
-SUBCOMMANDS = ["validate", "plan", "graph", "config", "modules", "inspect", "status", "stop",
+SUBCOMMANDS = ["validate", "plan", "graph", "config", "modules", "inspect", "status", "health", "stop",
                "reload", "upgrade", "log-level", "explain", "new", "version"]
 COMPOSING = ["validate", "plan", "graph", "config", "modules", "inspect"]
-ASKING = ["status", "stop", "reload", "upgrade", "log-level"]  # a running rtd: test_control.py
+ASKING = ["status", "health", "stop", "reload", "upgrade", "log-level"]  # a running rtd: test_control.py
 SHOWING = [["validate"], ["plan"], ["graph"], ["config"], ["modules"], ["inspect", "orders"],
            ["explain"], ["version"], ["--help"], ["validate", "--help"], ["help", "new"]]
 

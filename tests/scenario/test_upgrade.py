@@ -129,8 +129,8 @@ class TakingOver(unittest.TestCase):
             wait_for(lambda: made.trace().count("request front") == 2, "both requests")
             self.assertEqual(made.rtctl("reload", "--wait").returncode, 0)
             self.assertEqual(made.rtctl("upgrade").returncode, 0)
-            self.assertEqual([generation["state"] for generation in status(made)["generations"]],
-                             ["serving", "draining"])
+            wait_for(lambda: [generation["state"] for generation in status(made)["generations"]] ==
+                     ["serving", "draining"], "the end of the generation without requests")
             self.assertEqual([answer.result() for answer in answers], [(200, "slept")] * 2)
             wait_for(lambda: len(status(made)["generations"]) == 1, "the end of what drained")
             self.assertEqual(made.stop(), 0)

@@ -69,6 +69,8 @@ static const rt_plan plan = {
              .finalizer_timeout = 4,
              .core_dumps = true,
              .http = {&listens, 5, 6, 7, 8, 9, 10, 11},
+             .admin = {&listens},
+             .health = {13, 14, "degraded"},
              .log = {"warn", "json", NULL},
              .pool = {12}},
     .instances = instances,
@@ -115,6 +117,9 @@ static void members_have_their_values(void)
         CU_ASSERT_EQUAL(copy->environment, RT_STAGING);
         CU_ASSERT_EQUAL(copy->host.pool.threads, 12);
         CU_ASSERT_EQUAL(copy->host.http.max_connections, 11);
+        CU_ASSERT_EQUAL(copy->host.health.timeout, 14);
+        CU_ASSERT_STRING_EQUAL(copy->host.health.fail_on, "degraded");
+        CU_ASSERT_STRING_EQUAL(copy->host.admin.listen->value.members[1].value.text, "[::1]:8080");
         CU_ASSERT_PTR_NULL(copy->host.log.file);
         CU_ASSERT_TRUE(copy->host.core_dumps);
         CU_ASSERT_STRING_EQUAL(copy->host.http.listen->value.members[1].value.text, "[::1]:8080");

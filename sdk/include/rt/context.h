@@ -29,16 +29,19 @@
 /* --- life of a module ------------------------------------------------------------------------ */
 
 /* Functions of an instance's life; each may be null. Each returns 0 or -RT_E…, may wait, and has
- * `start_timeout` (configure, start) or `finalizer_timeout` (stop) to end.
+ * `start_timeout` (configure, start), `finalizer_timeout` (stop) or `health.timeout` (health) to
+ * end.
  *   configure  looks at settings, opens nothing; also run by `rtctl validate --load`
  *   start      opens what the instance needs; providers it requires have started
- *   stop       closes it; runs only if start succeeded, in reverse order of start */
+ *   stop       closes it; runs only if start succeeded, in reverse order of start
+ *   health     says how it is between start and stop: rt/health.h */
 typedef struct rt_lifecycle {
     uint32_t size;
     uint32_t reserved;
     int (*configure)(rt_ctx *ctx);
     int (*start)(rt_ctx *ctx);
     int (*stop)(rt_ctx *ctx);
+    int (*health)(rt_ctx *ctx, struct rt_health *health);
 } rt_lifecycle;
 
 /* In RT_REGISTER: RT_TRY(rt_on(registry, .start = open_pool, .stop = close_pool)); */

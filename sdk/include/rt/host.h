@@ -11,6 +11,7 @@
 
 struct rt_method;
 struct rt_lifecycle;
+struct rt_health;
 struct rt_route_options;
 struct rt_run_options;
 struct rt_exit;

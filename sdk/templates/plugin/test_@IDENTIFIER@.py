@@ -24,7 +24,8 @@ class Greeting(unittest.TestCase):
     def setUpClass(cls):
         cls.address = f"127.0.0.1:{free_port()}"
         cls.server = subprocess.Popen(
-            [RTD, "--config", CONFIG, "--set", f'http.listen=["{cls.address}"]'])
+            [RTD, "--config", CONFIG, "--set", f'http.listen=["{cls.address}"]',
+             "--set", "admin.listen=[]"])
         cls.addClassCleanup(cls.stop)
         end = time.monotonic() + 30
         while cls.server.poll() is None and time.monotonic() < end:
