@@ -116,6 +116,16 @@ static void setting(struct walk *walk, rt_setting *value, int depth)
     }
 }
 
+static void part(struct walk *walk, const rt_setting **value)
+{
+    bool present = *value != NULL;
+    truth(walk, &present);
+    if (present && !walk->out)
+        *value = RT_NEW(walk->in.arena, rt_setting);
+    if (present)
+        setting(walk, (rt_setting *)*value, 0);
+}
+
 static void host_settings(struct walk *walk, rt_host_settings *host)
 {
     int64_t *numbers[] = {&host->workers,
@@ -130,20 +140,20 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->http.max_body,
                           &host->http.max_requests,
                           &host->http.max_connections,
+                          &host->http.hsts,
                           &host->pool.threads};
     const char **texts[] = {&host->name, &host->log.level, &host->log.format, &host->log.file,
-                            &host->control.socket};
+                            &host->control.socket, &host->http.access_format};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number(walk, numbers[i]);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         text(walk, texts[i]);
     truth(walk, &host->core_dumps);
-    bool listens = host->http.listen != NULL;
-    truth(walk, &listens);
-    if (listens && !walk->out)
-        host->http.listen = RT_NEW(walk->in.arena, rt_setting);
-    if (listens)
-        setting(walk, (rt_setting *)host->http.listen, 0);
+    truth(walk, &host->http.security_headers);
+    const rt_setting **parts[] = {&host->http.listen, &host->http.trusted_proxies, &host->http.cors,
+                                  &host->http.compression, &host->http.access_log};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        part(walk, parts[i]);
 }
 
 static void provides(struct walk *walk, rt_plan_provides *offer)

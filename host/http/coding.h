@@ -28,7 +28,8 @@ typedef struct rt_acceptance {
 void rt_acceptance_begin(rt_acceptance *acceptance);
 /* Adds what one field lists; malformed members count as none. */
 void rt_acceptance_read(rt_acceptance *acceptance, rt_str field);
-/* The best of the codings offered, of equally good ones the first; identity where none is wanted. */
+/* The best of the codings offered, of equally good ones the first; identity where none is wanted.
+ */
 rt_coding rt_acceptance_choose(const rt_acceptance *acceptance, const rt_coding *offered,
                                uint32_t count);
 

@@ -16,7 +16,7 @@ struct rt_compression {
     uint32_t offered_count;
     uint64_t least; /* bytes of a body that is worth it */
     int level;
-    const rt_setting *types; /* a list: "text/html", "application/*+json" */
+    const rt_setting *types; /* a list of what may hold one `*` */
 };
 
 rt_compression *rt_compression_open(const rt_setting *settings)
@@ -55,8 +55,8 @@ void rt_compression_begin(const rt_compression *compression, rt_marks *marks,
         asked = true;
     }
     if (asked)
-        marks->coding = rt_acceptance_choose(&acceptance, compression->offered,
-                                             compression->offered_count);
+        marks->coding =
+            rt_acceptance_choose(&acceptance, compression->offered, compression->offered_count);
 }
 
 /* --- which answers --------------------------------------------------------------------------- */
@@ -154,9 +154,8 @@ static bool open_encoder(rt_exchange *exchange, uint64_t size)
 {
     rt_marks *marks = &exchange->marks;
     rt_encoder_free(marks->encoder);
-    marks->encoder = rt_encoder_new(marks->coding,
-                                    exchange->connection->server->features.compression->level,
-                                    size);
+    marks->encoder = rt_encoder_new(
+        marks->coding, exchange->connection->server->features.compression->level, size);
     return marks->encoder != NULL;
 }
 

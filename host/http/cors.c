@@ -1,7 +1,10 @@
 /* cors.c — which pages of other origins may read answers (Fetch, CORS protocol) */
 #include "http/features.h"
 
+#include "base/arena.h"
+
 #include <rt/module.h>
+#include <rt/wait.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,7 +69,7 @@ static bool same(const char *a, const char *b, size_t length)
     return strncasecmp(a, b, length) == 0;
 }
 
-/* `https://*.example.org` stands for one label before the dot. */
+/* A `*` stands for one label before a dot. */
 static bool matches(const char *pattern, rt_str origin)
 {
     const char *star = strchr(pattern, '*');

@@ -23,6 +23,8 @@ rt_str rt_head_field(const rt_http_head *head, const char *lower)
 
 rt_str rt_lines_field(const rt_buffer *lines, const char *lower)
 {
+    if (!lines->length)
+        return (rt_str){0};
     const char *at = lines->data, *end = at + lines->length;
     for (const char *stop; at < end; at = stop + 2) {
         stop = memchr(at, '\r', (size_t)(end - at));

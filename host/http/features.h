@@ -2,8 +2,8 @@
  * the access log
  *
  * All of it is read from the settings once, into rt_features. Each exchange keeps in rt_marks what
- * its answer needs of the request, for the parsed head is gone by then. What is switched off costs a
- * test of a pointer.
+ * its answer needs of the request, for the parsed head is gone by then. What is switched off costs
+ * a test of a pointer.
  */
 #ifndef RT_HTTP_FEATURES_H
 #define RT_HTTP_FEATURES_H
@@ -31,9 +31,9 @@ typedef struct rt_features {
 } rt_features;
 
 typedef struct rt_marks {
-    rt_origin origin; /* its texts are good as long as the parsed head */
-    rt_coding coding; /* that the client likes best */
-    rt_buffer cors;   /* lines for the answer */
+    rt_origin origin;    /* its texts are good as long as the parsed head */
+    rt_coding coding;    /* that the client likes best */
+    rt_buffer cors;      /* lines for the answer */
     rt_encoder *encoder; /* of an answer that streams */
     rt_access_record *access;
     uint64_t began; /* ns; only where somebody wants to know */
@@ -90,6 +90,8 @@ int rt_compress_piece(rt_ctx *ctx, rt_exchange *exchange, const char *data, uint
 /* access.c */
 rt_access_log *rt_access_open(const rt_setting *settings, const char *format, const char *service,
                               uv_loop_t *loop); /* NULL if the file cannot be opened: errno */
+/* The loop's handle is to be closed: from now on lines are written as they come. */
+void rt_access_stop(rt_access_log *log);
 void rt_access_close(rt_access_log *log);
 void rt_access_begin(const rt_access_log *log, rt_exchange *exchange);
 void rt_access_end(rt_access_log *log, rt_ctx *ctx, const rt_exchange *exchange,

@@ -212,8 +212,7 @@ typedef struct field_list {
     bool present, malformed;
 } field_list;
 
-static void read_fields(field_list *list, const rt_http_head *head, const char *name,
-                        size_t offset)
+static void read_fields(field_list *list, const rt_http_head *head, const char *name, size_t offset)
 {
     size_t length = strlen(name);
     for (uint32_t i = 0; i < head->header_count; i++) {

@@ -2,7 +2,8 @@
  *
  * `Forwarded` (RFC 7239), or where that is absent X-Forwarded-For, -Proto and -Host, is read from
  * the right, where the nearest proxy has written: each entry counts only because the host that it
- * came from is trusted. The first untrusted address is the client. A malformed field counts as none.
+ * came from is trusted. The first untrusted address is the client. A malformed field counts as
+ * none.
  */
 #ifndef RT_HTTP_FORWARDED_H
 #define RT_HTTP_FORWARDED_H

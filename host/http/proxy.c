@@ -72,7 +72,8 @@ static int parse_line(rt_proxy *proxy, rt_str line)
             return take_addresses(proxy, (rt_str){line.data + length, line.length - length},
                                   families[i].six);
     }
-    bool unknown = starts_with(line, "PROXY UNKNOWN") && (line.length == 13 || line.data[13] == ' ');
+    bool unknown =
+        starts_with(line, "PROXY UNKNOWN") && (line.length == 13 || line.data[13] == ' ');
     return unknown ? RT_HTTP_DONE : MALFORMED;
 }
 
@@ -160,8 +161,8 @@ int rt_proxy_parse(rt_proxy *proxy, const char *data, size_t length)
     *proxy = (rt_proxy){0};
     if (!length)
         return RT_HTTP_MORE;
-    int result = data[0] == 'P' ? parse_first(proxy, data, length)
-                                : parse_second(proxy, data, length);
+    int result =
+        data[0] == 'P' ? parse_first(proxy, data, length) : parse_second(proxy, data, length);
     if (result != RT_HTTP_DONE)
         proxy->is_known = proxy->secure = false;
     return result;

@@ -26,6 +26,20 @@ static void copy_headers(rt_full_request *full, rt_arena *arena, const rt_http_h
     full->request.header_count = head->header_count;
 }
 
+/* Of a head that is not here any more the texts could be anywhere, so they are copied. */
+static void copy_origin(rt_full_request *full, rt_arena *arena, const rt_origin *origin)
+{
+    static const char *const schemes[] = {"http", "https"};
+    char peer[RT_IP_TEXT];
+    size_t length = rt_ip_text(&origin->ip, peer);
+    rt_request *request = &full->request;
+    request->peer = (rt_str){rt_arena_copy_n(arena, peer, length), length};
+    request->scheme = (rt_str){schemes[origin->secure], strlen(schemes[origin->secure])};
+    request->authority =
+        (rt_str){rt_arena_copy_n(arena, origin->authority.data, origin->authority.length),
+                 origin->authority.length};
+}
+
 static void copy_path(rt_full_request *full, rt_arena *arena, const rt_http_head *head,
                       ptrdiff_t distance)
 {
@@ -57,6 +71,7 @@ rt_full_request *rt_request_build(rt_ctx *ctx, rt_exchange *exchange)
     full->request.query = moved(head->query, distance);
     if (!rt_exchange_streams(exchange))
         full->request.body = (rt_str){exchange->body.data, exchange->body.length};
+    copy_origin(full, arena, &exchange->marks.origin);
     copy_headers(full, arena, head, distance);
     copy_path(full, arena, head, distance);
     return full;

@@ -2,6 +2,7 @@
  *
  * Plugins are loaded on the process's own stack, because their constructors may need more of it
  * than a fiber has. Everything else happens in one fiber, `life`, which reads top to bottom. */
+#include "process/open_http.h"
 #include "process/process.h"
 #include "process/role.h"
 #include "process/runtime.h"
@@ -152,25 +153,12 @@ static void on_control(uv_poll_t *watch, int status, int events)
 
 /* --- serving --------------------------------------------------------------------------------- */
 
-static rt_http_server *open_http(const rt_plan *plan, rt_router *router)
-{
-    rt_http_options options = {
-        .request_timeout = (uint64_t)plan->host.http.request_timeout,
-        .header_timeout = (uint64_t)plan->host.http.header_timeout,
-        .idle_timeout = (uint64_t)plan->host.http.idle_timeout,
-        .max_header = (uint64_t)plan->host.http.max_header,
-        .max_body = (uint64_t)plan->host.http.max_body,
-        .max_requests = (uint32_t)plan->host.http.max_requests,
-        .max_connections = (uint32_t)plan->host.http.max_connections,
-        .development = plan->environment == RT_DEVELOPMENT,
-    };
-    return rt_http_open(&options, router);
-}
-
 static bool serve(struct worker *worker)
 {
     const rt_setup *setup = worker->setup;
-    worker->server = open_http(setup->plan, worker->runtime.router);
+    worker->server = rt_open_http(setup->plan, worker->runtime.router);
+    if (!worker->server)
+        return false;
     for (size_t i = 0; i < setup->sockets.count; i++) {
         const rt_socket *socket = &setup->sockets.items[i];
         int error = rt_http_listen(worker->server, socket->fd, socket->flags);
