@@ -118,6 +118,8 @@ rt_coding rt_acceptance_choose(const rt_acceptance *acceptance, const rt_coding 
 #define GZIP_MEMORY 8
 /* 256 KiB: larger windows would take megabytes for each answer that is on its way. */
 #define BROTLI_WINDOW 18
+/* 64 KiB are coded at once, whatever the level: what is fed is small, but it may be kept back. */
+#define BROTLI_BLOCK 16
 #define ROOM 16384u
 
 struct rt_encoder {
@@ -132,6 +134,7 @@ static bool open_brotli(rt_encoder *encoder, int level, uint64_t size)
         return false;
     BrotliEncoderSetParameter(encoder->brotli, BROTLI_PARAM_QUALITY, (uint32_t)level);
     BrotliEncoderSetParameter(encoder->brotli, BROTLI_PARAM_LGWIN, BROTLI_WINDOW);
+    BrotliEncoderSetParameter(encoder->brotli, BROTLI_PARAM_LGBLOCK, BROTLI_BLOCK);
     BrotliEncoderSetParameter(encoder->brotli, BROTLI_PARAM_SIZE_HINT,
                               size < UINT32_MAX ? (uint32_t)size : UINT32_MAX);
     return true;

@@ -1,6 +1,7 @@
 /* Routes that show what the host makes of requests and answers. */
 #include <rt/rt.h>
 #include <stdlib.h>
+#include <string.h>
 
 RT_MODULE("mirror", "1.0.0", "Shows requests and answers to the tests")
 RT_SERVES(routes)
@@ -35,9 +36,12 @@ static const char *obey(rt_ctx *ctx, const rt_request *request, rt_response *res
 
 static char *lines(rt_ctx *ctx, uint64_t size)
 {
-    char *text = rt_alloc(ctx, size + 32);
-    for (uint64_t at = 0; at < size; at += 16)
+    const uint64_t distinct = 1 << 17;
+    char *text = rt_alloc(ctx, size + distinct);
+    for (uint64_t at = 0; at < size && at < distinct; at += 16)
         __builtin_snprintf(text + at, 32, "line %9llu\n\n", (unsigned long long)at);
+    for (uint64_t at = distinct; at < size; at += distinct)
+        memcpy(text + at, text, distinct);
     return text;
 }
 

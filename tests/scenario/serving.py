@@ -51,8 +51,9 @@ class Mirror(Deployment):
         """(status, headers, body as bytes), undecoded; `headers` may be pairs."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
         with contextlib.closing(connection):
-            connection.putrequest(method, path, skip_accept_encoding=True)
-            pairs = headers.items() if isinstance(headers, dict) else headers or ()
+            pairs = list(headers.items() if isinstance(headers, dict) else headers or ())
+            named = any(name.lower() == "host" for name, _ in pairs)
+            connection.putrequest(method, path, skip_host=named, skip_accept_encoding=True)
             for name, value in pairs:
                 connection.putheader(name, value)
             if body is not None:

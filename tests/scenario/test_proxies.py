@@ -62,7 +62,7 @@ class ProxyProtocol(Serving):
                 b"PROXY TCP4 192.0.2.1 10.0.0.1 1 65536\r\n", b"PROXY TCP4 ::1 ::1 1 2\r\n",
                 b"PROXY TCP4 192.0.2.1 10.0.0.1 01 2\r\n", b"PROXY TCP6 192.0.2.1 10.0.0.1 1 2\r\n",
                 b"PROXY TCP4 192.0.2.256 10.0.0.1 1 2\r\n", b"PROXY UDP4 192.0.2.1 1.1.1.1 1 2\r\n",
-                b"PROXY UNKNOWN " + b"a" * 200 + b"\r\n", tcp4("192.0.2.1")[:16],
+                b"PROXY UNKNOWN " + b"a" * 200 + b"\r\n",
                 tcp4("192.0.2.1", b"\4\0\5a"), tcp4("192.0.2.1", b"\4\0"),
                 version_2(0x31, 0x11, bytes(12)), version_2(0x22, 0x11, bytes(12)),
                 version_2(0x21, 0x12, bytes(12)), version_2(0x21, 0x11, bytes(11)),
@@ -127,7 +127,7 @@ class Forwarded(Serving):
                 "for=9.9.9.9, for=192.0.2.1": "192.0.2.1|http|a",
                 "for=9.9.9.9;host=evil, for=192.0.2.1, for=10.1.2.3": "192.0.2.1|http|a",
                 "for=192.0.2.1;proto=https, for=10.1.2.3;proto=http": "192.0.2.1|https|a",
-                "for=192.0.2.1, for=\"[2001:db8::5]\";host=b:8080": "192.0.2.1|http|b:8080",
+                "for=192.0.2.1, for=\"[2001:db8::5]\";host=\"b:8080\"": "192.0.2.1|http|b:8080",
                 "for=10.0.0.1": "10.0.0.1|http|a",
                 "for=192.0.2.1, for=unknown": "127.0.0.1|http|a",
                 "for=192.0.2.1, for=_hidden;proto=https": "127.0.0.1|https|a",
@@ -281,7 +281,8 @@ class RealProxies(Serving):
 
     def test_haproxy_forwards_by_fields(self):
         made = self.serve('trusted_proxies = [ "127.0.0.1" ];')
-        for extra in ("option forwarded proto host for", "option forwardfor"):
+        for extra in ("option forwardfor",
+                      "http-request set-header Forwarded for=%[src];proto=http;host=%[req.hdr(host)]"):
             with self.subTest(extra=extra):
                 port = self.haproxy(made, "", "http", extra)
                 self.assertEqual(self.ask(port), "127.0.0.9|http|a")
