@@ -21,6 +21,8 @@
 
 /* Of lines that nobody takes; what comes beyond is lost, and counted. */
 #define PENDING_LIMIT (1u << 20)
+#define LAST_TRIES 100
+#define LAST_WAIT 10 /* ms */
 
 struct rt_access_log {
     uv_idle_t idle; /* on while lines wait, so that the loop does not sleep over them */
@@ -184,6 +186,18 @@ void rt_access_stop(rt_access_log *log)
     uv_close((uv_handle_t *)&log->idle, on_idle_closed);
 }
 
+/* Nothing is served any more, so a slow reader gets a moment for the rest. */
+static void flush_last(rt_access_log *log)
+{
+    for (int i = 0; i < LAST_TRIES && log->pending.length; i++) {
+        poll(&(struct pollfd){log->fd, POLLOUT, 0}, 1, LAST_WAIT);
+        flush(log);
+    }
+    log->lost += count_lines(log->pending.data, log->pending.length);
+    if (log->lost)
+        tell_loss(log);
+}
+
 void rt_access_close(rt_access_log *log)
 {
     if (!log)
@@ -192,8 +206,7 @@ void rt_access_close(rt_access_log *log)
     rt_access_stop(log);
     if (!log->stopped)
         return;
-    if (log->lost)
-        tell_loss(log);
+    flush_last(log);
     close(log->fd);
     rt_buffer_free(&log->pending);
     free(log);

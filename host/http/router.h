@@ -5,6 +5,9 @@
 #include "http/http.h"
 #include "http/parser.h"
 
+/* Bytes of a fiber's stack from which on its answers are compressed: brotli takes up to 19 KiB. */
+#define RT_COMPRESSION_STACK 49152u
+
 typedef struct rt_route {
     rt_instance *instance;
     rt_handler handler;

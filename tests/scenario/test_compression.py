@@ -136,8 +136,8 @@ class Answers(Serving):
             answered += not done
         thread.join()
         self.assertTrue(done)
-        # Uncompressed slices are milliseconds apart: had the loop been held, it had been a handful.
-        self.assertGreater(answered, 20)
+        # Had the loop been held, one had been answered before and one after.
+        self.assertGreater(answered, 4)
 
     def test_a_client_that_leaves_meanwhile_ends_the_work(self):
         made = self.serve("compression: { level = 9; }; access_log: { format = \"combined\"; };")
