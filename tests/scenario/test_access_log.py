@@ -182,8 +182,10 @@ class Destination(AccessLog):
         thread = threading.Thread(target=lambda: taken.extend(
             iter(lambda: os.read(reader, 65536), b"")))
         thread.start()
-        for _ in range(50):
+        more = 0
+        while more < 50:
             made.text("/show/2")
+            more += 1
             if "lines of the access log could not be written" in made.log():
                 break
         made.stop()
@@ -192,8 +194,7 @@ class Destination(AccessLog):
         lines = b"".join(taken).decode().splitlines()
         self.assertTrue(all(Combined.FORM.match(line) for line in lines))
         lost = sum(int(count) for count in re.findall(r"(\d+) lines of the access log", made.log()))
-        asked = sum(line.count('"GET /show/1 ') for line in lines)
-        self.assertEqual(asked + lost, 401)
+        self.assertEqual(len(lines) + lost, 401 + more)
 
 
 if __name__ == "__main__":
