@@ -133,15 +133,15 @@ static const char *text_or(const rt_setting *setting, const char *otherwise)
 
 static void take_http(rt_composer *composer)
 {
-    static const char *const default_formats[] = {"pretty", "off", "json", "json"};
     rt_host_settings *host = &composer->host;
     host->http.trusted_proxies = host_value(composer, "http", "trusted_proxies");
     host->http.cors = host_value(composer, "http", "cors");
     host->http.compression = host_value(composer, "http", "compression");
     host->http.access_log = host_value(composer, "http", "access_log");
     host->http.security_headers = host_value(composer, "http", "security_headers")->value.integer;
+    bool quiet = composer->environment == RT_TEST;
     const rt_setting *format = rt_setting_member(host->http.access_log, "format");
-    host->http.access_format = format ? format->value.text : default_formats[composer->environment];
+    host->http.access_format = format ? format->value.text : quiet ? "off" : host->log.format;
 }
 
 static void take_texts(rt_composer *composer)
@@ -151,13 +151,13 @@ static void take_texts(rt_composer *composer)
     host->name = text_or(host_value(composer, NULL, "name"), "rt");
     host->core_dumps = host_value(composer, NULL, "core_dumps")->value.integer != 0;
     host->http.listen = host_value(composer, "http", "listen");
-    take_http(composer);
     host->log.level =
         text_or(host_value(composer, "log", "level"), default_levels[composer->environment]);
     host->log.format =
         text_or(host_value(composer, "log", "format"), composer->strict ? "json" : "pretty");
     host->log.file = text_or(host_value(composer, "log", "file"), NULL);
     host->control.socket = text_or(host_value(composer, "control", "socket"), NULL);
+    take_http(composer);
 }
 
 void rt_host_settings_judge(rt_composer *composer)

@@ -85,7 +85,7 @@ const rt_option_spec rt_compression_settings[RT_COMPRESSION_SETTINGS] = {
 };
 
 const rt_option_spec rt_access_log_settings[RT_ACCESS_LOG_SETTINGS] = {
-    WORDS("format", formats, NULL, "Form of a line; by environment: pretty, off, json, json"),
+    WORDS("format", formats, NULL, "Form of a line; unless set that of the log, and off in test"),
     {.name = "file",
      .type = RT_SETTING_PATH,
      .write = true,

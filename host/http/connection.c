@@ -50,7 +50,7 @@ static void on_closed(uv_handle_t *handle)
 static void release(rt_connection *connection)
 {
     rt_buffer_recycle(connection->server, &connection->out);
-    rt_preface_free(connection);
+    rt_proxy_free(connection);
     connection->protocol->release(connection);
     uv_close((uv_handle_t *)&connection->poll, on_closed);
     rt_transport_close(&connection->transport);
@@ -87,10 +87,10 @@ void rt_connection_accept(const rt_listener *listener, int fd, const rt_ip *peer
     connection->peer = *peer;
     connection->secure = listener->flags & RT_LISTEN_TLS;
     if (listener->flags & RT_LISTEN_PROXY)
-        rt_preface_begin(connection);
+        rt_proxy_begin(connection);
     if (uv_poll_init(server->loop, &connection->poll, fd) < 0) {
         close(fd);
-        rt_preface_free(connection);
+        rt_proxy_free(connection);
         free(connection);
         return;
     }
@@ -226,7 +226,7 @@ static void reached_end(rt_connection *connection)
 /* Bytes, 0 at the end, or -errno. */
 static ssize_t read_some(rt_connection *connection)
 {
-    int result = connection->proxy ? rt_preface_read(connection) : 1;
+    int result = connection->proxy ? rt_proxy_read(connection) : 1;
     if (result != 1)
         return result ? result : -EAGAIN;
     return rt_transport_read(&connection->transport, connection->server->read_buffer, RT_READ_SIZE);

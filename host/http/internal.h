@@ -170,11 +170,11 @@ void rt_connection_settle(rt_connection *connection);
  * the last one. */
 bool rt_connection_left(rt_connection *connection);
 
-/* preface.c: the PROXY header. Once it has been taken `proxy` is NULL. 1, 0: more has to come, or
- * -errno. */
-void rt_preface_begin(rt_connection *connection);
-int rt_preface_read(rt_connection *connection);
-void rt_preface_free(rt_connection *connection);
+/* proxy_read.c: the PROXY header. Once it has been taken `proxy` is NULL. 1, 0: more has to come,
+ * or -errno. */
+void rt_proxy_begin(rt_connection *connection);
+int rt_proxy_read(rt_connection *connection);
+void rt_proxy_free(rt_connection *connection);
 
 /* http1.c */
 extern const rt_protocol rt_http1_protocol;

@@ -122,6 +122,8 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 
 int rt_http_listen(rt_http_server *server, int fd, uint32_t flags)
 {
+    if (flags & RT_LISTEN_TLS) /* rather none than one in the clear */
+        return -EPROTONOSUPPORT;
     int present = fcntl(fd, F_GETFL);
     if (present < 0 || fcntl(fd, F_SETFL, present | O_NONBLOCK) < 0)
         return -errno;

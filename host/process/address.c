@@ -22,10 +22,17 @@ static const char *wanted_at(const rt_plan *plan, uint32_t index)
     return plan->host.http.listen->value.members[index].value.text;
 }
 
+/* The words behind an address are not part of it: another generation may have others. */
+static bool is_same(const char *a, const char *b)
+{
+    size_t length = strcspn(a, " ");
+    return length == strcspn(b, " ") && memcmp(a, b, length) == 0;
+}
+
 static rt_address *find(const rt_addresses *addresses, const char *text)
 {
     rt_address *address = addresses->first;
-    while (address && strcmp(address->text, text) != 0)
+    while (address && !is_same(address->text, text))
         address = address->next;
     return address;
 }
@@ -59,11 +66,13 @@ static rt_address *open_address(rt_addresses *addresses, rt_arena *arena, const 
     return NULL;
 }
 
-static void add_to_view(rt_sockets *view, rt_arena *arena, const rt_address *address)
+static void add_to_view(rt_sockets *view, rt_arena *arena, const rt_address *address,
+                        const char *text)
 {
     for (size_t i = 0; i < address->sockets.count; i++) {
         rt_socket socket = address->sockets.items[i];
         socket.url = rt_arena_copy(arena, socket.url);
+        socket.flags = rt_listen_flags(text);
         rt_push(arena, view->items, view->count) = socket;
     }
 }
@@ -80,7 +89,7 @@ int rt_addresses_open(rt_addresses *addresses, rt_arena *arena, const rt_plan *p
             found = open_address(addresses, arena, text, error);
         if (!found)
             return -1;
-        add_to_view(view, arena, found);
+        add_to_view(view, arena, found, text);
     }
     return 0;
 }

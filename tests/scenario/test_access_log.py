@@ -140,6 +140,13 @@ class Destination(AccessLog):
                 if mark:
                     self.assertRegex(found[0], mark)
 
+    def test_its_form_is_that_of_the_log_unless_it_has_one_of_its_own(self):
+        for own, mark in (("", '"target":"/origin"'), ('format = "combined";', '"GET /origin ')):
+            made = self.serve(f"access_log: {{ {own} }};", config='log: { format = "json"; };')
+            made.text("/origin")
+            self.assertEqual(made.stop(), 0)
+            self.assertEqual(made.log().count(mark), 1, made.log())
+
     def test_it_can_be_switched_off(self):
         made = self.serve('access_log: { format = "off"; };')
         made.text("/origin")

@@ -1,4 +1,4 @@
-/* preface.c — the PROXY header of a connection, before its first byte and before TLS */
+/* proxy_read.c — the PROXY header of a connection, before its first byte and before TLS */
 #include "http/internal.h"
 
 #include "http/proxy.h"
@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-void rt_preface_begin(rt_connection *connection)
+void rt_proxy_begin(rt_connection *connection)
 {
     connection->proxy = rt_xcalloc(1, sizeof *connection->proxy);
 }
 
-void rt_preface_free(rt_connection *connection)
+void rt_proxy_free(rt_connection *connection)
 {
     if (!connection->proxy)
         return;
@@ -35,12 +35,12 @@ static void use(rt_connection *connection, const rt_proxy *proxy)
     if (proxy->is_known)
         connection->peer = proxy->source;
     connection->secure |= proxy->secure;
-    rt_preface_free(connection);
+    rt_proxy_free(connection);
 }
 
 /* Looks at what is there before it takes the part that belongs to the header: of the bytes behind
  * it not one may be taken, for they could be TLS. */
-int rt_preface_read(rt_connection *connection)
+int rt_proxy_read(rt_connection *connection)
 {
     int fd = connection->transport.fd;
     char *there = connection->server->read_buffer;
