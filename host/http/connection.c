@@ -76,6 +76,12 @@ bool rt_connection_left(rt_connection *connection)
     return !connection->closed;
 }
 
+void rt_connection_name(rt_connection *connection, const rt_ip *peer)
+{
+    connection->peer = *peer;
+    connection->peer_length = (uint8_t)rt_ip_text(peer, connection->peer_text);
+}
+
 void rt_connection_accept(const rt_listener *listener, int fd, const rt_ip *peer)
 {
     rt_http_server *server = listener->server;
@@ -84,7 +90,7 @@ void rt_connection_accept(const rt_listener *listener, int fd, const rt_ip *peer
     connection->protocol = &rt_http1_protocol;
     connection->transport.fd = fd;
     connection->fresh = true;
-    connection->peer = *peer;
+    rt_connection_name(connection, peer);
     connection->secure = listener->flags & RT_LISTEN_TLS;
     if (listener->flags & RT_LISTEN_PROXY)
         rt_proxy_begin(connection);

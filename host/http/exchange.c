@@ -105,7 +105,8 @@ static void done(rt_ctx *ctx, const rt_exit *exit, void *argument)
         conclude(ctx, exchange, exit);
     else if (exchange->marks.began)
         rt_features_end(ctx, exchange, RT_STATUS_GONE);
-    rt_marks_free(&exchange->marks);
+    if (exchange->connection->server->features.marks)
+        rt_marks_free(&exchange->marks);
     exchange->way->ended(exchange);
 }
 

@@ -50,6 +50,7 @@ static void open_trust(rt_trust *trust, const rt_setting *list)
 int rt_features_open(rt_features *features, const rt_http_options *options, uv_loop_t *loop)
 {
     const char *format = options->access_format;
+    bool logs = format && strcmp(format, "off") != 0;
     open_trust(&features->trust, options->trusted_proxies);
     features->cors = rt_cors_open(options->cors);
     features->compression = rt_compression_open(options->compression);
@@ -58,7 +59,8 @@ int rt_features_open(rt_features *features, const rt_http_options *options, uv_l
     if (options->hsts >= RT_S(1))
         rt_buffer_format(&features->hsts, "Strict-Transport-Security: max-age=%llu\r\n",
                          (unsigned long long)(options->hsts / RT_S(1)));
-    if (!format || strcmp(format, "off") == 0)
+    features->marks = features->cors || features->compression || logs;
+    if (!logs)
         return 0;
     features->access = rt_access_open(options->access_log, format, options->service, loop);
     return features->access ? 0 : -errno;
@@ -91,7 +93,8 @@ void rt_features_begin(rt_exchange *exchange)
     const rt_features *features = &connection->server->features;
     const rt_http_head *head = &connection->server->head;
     rt_marks *marks = &exchange->marks;
-    rt_marks_free(marks);
+    marks->coding = RT_CODING_IDENTITY;
+    marks->began = marks->sent = 0;
     marks->origin = (rt_origin){connection->peer, connection->secure, head->host};
     if (features->trust.count)
         rt_forwarded_judge(&marks->origin, head, &features->trust);

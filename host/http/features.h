@@ -28,6 +28,7 @@ typedef struct rt_features {
     rt_access_log *access;       /* NULL: off */
     rt_buffer security;          /* whole lines; empty: off */
     rt_buffer hsts;              /* a line; empty: off */
+    bool marks;                  /* an exchange may own memory in its rt_marks */
 } rt_features;
 
 typedef struct rt_marks {

@@ -87,9 +87,11 @@ struct rt_connection {
     rt_buffer *proxy;        /* what came of a PROXY header that is still awaited; else NULL */
     const char *tls_version; /* "TLSv1.3"; NULL: none */
     rt_ip peer;              /* by its socket, or by the PROXY header */
-    bool secure;             /* its client speaks TLS, to us or to who sent the PROXY header */
-    uint8_t timeout;         /* rt_timeout_class */
-    int events;              /* that the poll handle watches */
+    char peer_text[RT_IP_TEXT];
+    uint8_t peer_length; /* of the text */
+    bool secure;         /* its client speaks TLS, to us or to who sent the PROXY header */
+    uint8_t timeout;     /* rt_timeout_class */
+    int events;          /* that the poll handle watches */
     rt_buffer out;
     size_t sent; /* of `out` */
     uint64_t lingered;
@@ -157,6 +159,7 @@ typedef struct rt_full_request {
 /* connection.c */
 void rt_connection_accept(const rt_listener *listener, int fd, const rt_ip *peer);
 void rt_connection_close(rt_connection *connection);
+void rt_connection_name(rt_connection *connection, const rt_ip *peer);
 bool rt_connection_is_idle(const rt_connection *connection);
 /* Takes what can be read without waiting; closes if that is nothing. */
 void rt_connection_finish_idle(rt_connection *connection);

@@ -33,7 +33,7 @@ static ssize_t take(int fd, char *into, size_t size, int flags)
 static void use(rt_connection *connection, const rt_proxy *proxy)
 {
     if (proxy->is_known)
-        connection->peer = proxy->source;
+        rt_connection_name(connection, &proxy->source);
     connection->secure |= proxy->secure;
     rt_proxy_free(connection);
 }

@@ -136,17 +136,27 @@ int rt_response_open(rt_ctx *ctx, rt_response *response, uint32_t status, const 
     return 0;
 }
 
+static int respond(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
+                   const char *body, uint64_t length)
+{
+    RT_TRY(rt_response_open(ctx, response, status, content_type, length));
+    if (!response->head_only)
+        rt_buffer_add(&response->bytes, body, length);
+    return 0;
+}
+
 int rt_host_respond(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
                     const char *body, uint64_t length)
 {
     rt_buffer coded = {0};
+    bool is_open = response && response->magic == RT_RESPONSE_MAGIC;
+    if (!is_open || !response->server->features.compression)
+        return respond(ctx, response, status, content_type, body, length);
     RT_TRY(rt_response_check(ctx, response, status, content_type, length));
     int result = rt_compress_whole(ctx, rt_exchange_of(response), status, content_type, &body,
                                    &length, &coded);
     if (!result)
-        result = rt_response_open(ctx, response, status, content_type, length);
-    if (!result && !response->head_only)
-        rt_buffer_add(&response->bytes, body, length);
+        result = respond(ctx, response, status, content_type, body, length);
     rt_buffer_free(&coded);
     return result;
 }
