@@ -1,11 +1,12 @@
 """Where rtd listens: unix sockets beside ports, their files, and what may not be replaced."""
 
 import os
+import signal
 import socket
 import stat
 import unittest
 
-from deployment import LIMIT
+from deployment import LIMIT, wait_for
 from serving import Mirror, Serving, curl
 
 
@@ -96,6 +97,26 @@ class Words(Serving):
                          b"GET /origin HTTP/1.0\r\nHost: a\r\n\r\n")
             answer = b"".join(iter(lambda: peer.recv(4096), b""))
         self.assertTrue(answer.endswith(b"192.0.2.7|http|a"), answer)
+
+
+class Reload(Serving):
+    def test_other_words_behind_an_address_need_no_other_socket(self):
+        made = self.serve()
+        made.listen = [f"127.0.0.1:{made.port} proxy_protocol"]
+        made.write("")
+        made.process.send_signal(signal.SIGHUP)
+        request = b"PROXY TCP4 192.0.2.7 192.0.2.1 1 80\r\nGET /origin HTTP/1.0\r\nHost: a\r\n\r\n"
+        wait_for(lambda: made.raw(request).endswith(b"192.0.2.7|http|a"), "the new generation")
+
+    def test_the_file_of_a_socket_outlives_a_reload_and_not_the_server(self):
+        made = self.serve(listen=unix())
+        number = os.stat(made.socket_path()).st_ino
+        made.process.send_signal(signal.SIGHUP)
+        made.wait_for_log("reload")
+        self.assertEqual(ask(made.socket_path()), "|http|shop.example")
+        self.assertEqual(os.stat(made.socket_path()).st_ino, number)
+        self.assertEqual(made.stop(), 0)
+        self.assertFalse(os.path.exists(made.socket_path()))
 
 
 class Judgement(Serving):
