@@ -210,7 +210,10 @@ AT(rt_request, query, 24);
 AT(rt_request, body, 40);
 AT(rt_request, headers, 56);
 AT(rt_request, header_count, 64);
-SIZE(rt_request, 72);
+AT(rt_request, peer, 72);
+AT(rt_request, scheme, 88);
+AT(rt_request, authority, 104);
+SIZE(rt_request, 120);
 
 AT(rt_route_options, size, 0);
 AT(rt_route_options, reserved, 4);
@@ -218,7 +221,9 @@ AT(rt_route_options, max_body, 8);
 AT(rt_route_options, timeout, 16);
 AT(rt_route_options, streams, 24);
 AT(rt_route_options, reserved_too, 28);
-SIZE(rt_route_options, 32);
+AT(rt_route_options, uncompressed, 32);
+AT(rt_route_options, reserved_more, 36);
+SIZE(rt_route_options, 40);
 
 AT(rt_json_value, size, 0);
 AT(rt_json_value, type, 4);

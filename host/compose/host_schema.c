@@ -1,38 +1,23 @@
 /* The host's own settings, declared as modules declare theirs. runtime.conf(5) documents them. */
 #include "compose/internal.h"
+#include "compose/schema.h"
+#include "config/listener.h"
 
+#include <rt/module.h>
 #include <string.h>
-
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 static const char *const environments[] = {"development", "test", "staging", "production"};
 static const char *const levels[] = {"trace", "debug", "info", "warn", "error", "fatal"};
 static const char *const failings[] = {"unhealthy", "degraded"};
 static const char *const formats[] = {"pretty", "json"};
 
-#define OPTION(name_, type_, default_, least_, most_, help_)                                  \
-    {                                                                                         \
-        .name = name_, .type = RT_SETTING_##type_, .default_text = default_, .least = least_, \
-        .most = most_, .help = help_                                                          \
-    }
-#define WORDS(name_, words_, default_, help_)                                                     \
-    {                                                                                             \
-        .name = name_, .type = RT_SETTING_ENUM, .default_text = default_,                         \
-        .values = (const char **)(uintptr_t)(words_), .value_count = COUNT(words_), .help = help_ \
-    }
-#define LIST(name_, of_, default_, help_)                                                         \
-    {                                                                                             \
-        .name = name_, .type = RT_SETTING_LIST, .of = RT_SETTING_##of_, .default_text = default_, \
-        .help = help_                                                                             \
-    }
-#define SECTION(name_, fields_, help_)                                                             \
-    {                                                                                              \
-        .name = name_, .type = RT_SETTING_GROUP, .fields = fields_, .field_count = COUNT(fields_), \
-        .help = help_                                                                              \
-    }
-
 static const rt_option_spec http_options[] = {
-    LIST("listen", ADDRESS, "[\"127.0.0.1:8080\"]", "Addresses to serve on"),
+    {.name = "listen",
+     .type = RT_SETTING_LIST,
+     .of = RT_SETTING_ADDRESS,
+     .default_text = "[\"127.0.0.1:8080\"]",
+     .check = rt_listener_check,
+     .help = "Addresses to serve on, each perhaps with `tls` and `proxy_protocol` behind it"},
     OPTION("allow_remote", BOOL, "false", NULL, NULL,
            "Let development and test listen beyond this machine"),
     OPTION("request_timeout", DURATION, "\"30 s\"", "1 ms", "24 h", "Deadline of a request; 504"),
@@ -45,10 +30,23 @@ static const rt_option_spec http_options[] = {
     OPTION("max_body", SIZE, "\"1 MiB\"", "0 B", "1 GiB", "Most bytes of a request's body; 413"),
     OPTION("max_requests", INT, "10000", "1", "1000000", "Most requests at once in a worker; 503"),
     OPTION("max_connections", INT, "20000", "1", "1000000", "Most connections at once in a worker"),
+    CHECKED("trusted_proxies", "network", rt_network_check, "[]",
+            "Whose `Forwarded` and X-Forwarded fields count"),
+    OPTION("security_headers", BOOL, "true", NULL, NULL, "Headers that browsers heed"),
+    OPTION("hsts", DURATION, "\"0 s\"", "0 s", "36500 d",
+           "For how long browsers shall insist on TLS; 0: not"),
+    SECTION("cors", rt_cors_settings, "Pages of other origins that may read answers"),
+    SECTION("compression", rt_compression_settings, "Which answers are compressed"),
+    SECTION("access_log", rt_access_log_settings, "A line for each request"),
 };
 
 static const rt_option_spec admin_options[] = {
-    LIST("listen", ADDRESS, "[\"127.0.0.1:8081\"]", "Addresses to answer on how this server is"),
+    {.name = "listen",
+     .type = RT_SETTING_LIST,
+     .of = RT_SETTING_ADDRESS,
+     .default_text = "[\"127.0.0.1:8081\"]",
+     .check = rt_listener_check,
+     .help = "Addresses to answer on how this server is"},
 };
 
 static const rt_option_spec health_options[] = {
@@ -140,6 +138,7 @@ static void take_integers(rt_composer *composer)
         {"http", "max_connections", &host->http.max_connections},
         {"health", "interval", &host->health.interval},
         {"health", "timeout", &host->health.timeout},
+        {"http", "hsts", &host->http.hsts},
         {"pool", "threads", &host->pool.threads},
     };
     for (size_t i = 0; i < COUNT(targets); i++)
@@ -150,6 +149,19 @@ static void take_integers(rt_composer *composer)
 static const char *text_or(const rt_setting *setting, const char *otherwise)
 {
     return setting->type == RT_SETTING_NONE ? otherwise : setting->value.text;
+}
+
+static void take_http(rt_composer *composer)
+{
+    rt_host_settings *host = &composer->host;
+    host->http.trusted_proxies = host_value(composer, "http", "trusted_proxies");
+    host->http.cors = host_value(composer, "http", "cors");
+    host->http.compression = host_value(composer, "http", "compression");
+    host->http.access_log = host_value(composer, "http", "access_log");
+    host->http.security_headers = host_value(composer, "http", "security_headers")->value.integer;
+    bool quiet = composer->environment == RT_TEST;
+    const rt_setting *format = rt_setting_member(host->http.access_log, "format");
+    host->http.access_format = format ? format->value.text : quiet ? "off" : host->log.format;
 }
 
 static void take_texts(rt_composer *composer)
@@ -167,6 +179,7 @@ static void take_texts(rt_composer *composer)
         text_or(host_value(composer, "log", "format"), composer->strict ? "json" : "pretty");
     host->log.file = text_or(host_value(composer, "log", "file"), NULL);
     host->control.socket = text_or(host_value(composer, "control", "socket"), NULL);
+    take_http(composer);
 }
 
 void rt_host_settings_judge(rt_composer *composer)

@@ -140,6 +140,7 @@ bool rt_order(rt_composer *composer);
 void rt_gate_judge(rt_composer *composer);
 void rt_events_judge(rt_composer *composer);
 void rt_policy_judge(rt_composer *composer);
+void rt_http_judge(rt_composer *composer); /* http_policy.c */
 
 /* effects.c */
 void rt_effects_judge(rt_composer *composer);

@@ -264,14 +264,15 @@ static bool take_text(const conversion *c, const char *text, bool by_reference, 
         why = rt_parse_url(text);
         return why ? bad_value(c, "URL", text, why) : length_in_range(c, strlen(text));
     case RT_SETTING_ADDRESS:
-        why = rt_parse_address(text);
+        why = (c->spec->check ? c->spec->check : rt_parse_address)(text);
         return why ? bad_value(c, "address", text, why) : true;
     case RT_SETTING_PATH:
         return take_path(c, text, out);
     case RT_SETTING_SECRET:
         return take_secret(c, text, by_reference, out);
     default:
-        return length_in_range(c, strlen(text));
+        why = c->spec->check ? c->spec->check(text) : NULL;
+        return why ? bad_value(c, c->spec->kind, text, why) : length_in_range(c, strlen(text));
     }
 }
 

@@ -20,6 +20,11 @@ typedef struct rt_host_settings {
         int64_t request_timeout, header_timeout, idle_timeout; /* ns */
         int64_t max_header, max_body;                          /* bytes */
         int64_t max_requests, max_connections;                 /* a worker, at once */
+        int64_t hsts;                                          /* ns; 0: none */
+        bool security_headers;
+        /* Lists and groups as host_schema.c declares them. */
+        const rt_setting *trusted_proxies, *cors, *compression, *access_log;
+        const char *access_format; /* off, pretty, json, combined */
     } http;
     struct {
         const rt_setting *listen; /* likewise; empty: off */

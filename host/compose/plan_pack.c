@@ -116,14 +116,14 @@ static void setting(struct walk *walk, rt_setting *value, int depth)
     }
 }
 
-static void addresses(struct walk *walk, const rt_setting **listen)
+static void part(struct walk *walk, const rt_setting **value)
 {
-    bool listens = *listen != NULL;
-    truth(walk, &listens);
-    if (listens && !walk->out)
-        *listen = RT_NEW(walk->in.arena, rt_setting);
-    if (listens)
-        setting(walk, (rt_setting *)*listen, 0);
+    bool present = *value != NULL;
+    truth(walk, &present);
+    if (present && !walk->out)
+        *value = RT_NEW(walk->in.arena, rt_setting);
+    if (present)
+        setting(walk, (rt_setting *)*value, 0);
 }
 
 static void host_settings(struct walk *walk, rt_host_settings *host)
@@ -140,18 +140,24 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->http.max_body,
                           &host->http.max_requests,
                           &host->http.max_connections,
+                          &host->http.hsts,
                           &host->health.interval,
                           &host->health.timeout,
                           &host->pool.threads};
-    const char **texts[] = {&host->name, &host->log.level, &host->log.format, &host->log.file,
-                            &host->control.socket, &host->health.fail_on};
+    const char **texts[] = {&host->name,          &host->log.level,      &host->log.format,
+                            &host->log.file,      &host->control.socket, &host->http.access_format,
+                            &host->health.fail_on};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number(walk, numbers[i]);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         text(walk, texts[i]);
     truth(walk, &host->core_dumps);
-    addresses(walk, &host->http.listen);
-    addresses(walk, &host->admin.listen);
+    truth(walk, &host->http.security_headers);
+    const rt_setting **parts[] = {&host->http.listen,          &host->admin.listen,
+                                  &host->http.trusted_proxies, &host->http.cors,
+                                  &host->http.compression,     &host->http.access_log};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        part(walk, parts[i]);
 }
 
 static void provides(struct walk *walk, rt_plan_provides *offer)

@@ -193,6 +193,7 @@ void rt_policy_judge(rt_composer *composer)
     rt_gate_judge(composer);
     rt_events_judge(composer);
     judge_listening(composer);
+    rt_http_judge(composer);
     judge_root(composer);
     judge_config_files(composer);
     judge_plugin_files(composer);

@@ -119,7 +119,7 @@ const char *rt_parse_url(const char *text)
 
 bool rt_address_is_loopback(const char *text)
 {
-    static const char *const prefixes[] = {"127.", "localhost:", "[::1]:", "[::ffff:127."};
+    static const char *const prefixes[] = {"127.", "localhost:", "[::1]:", "[::ffff:127.", "unix:"};
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
         if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0)
             return true;

@@ -50,6 +50,7 @@ static void on_closed(uv_handle_t *handle)
 static void release(rt_connection *connection)
 {
     rt_buffer_recycle(connection->server, &connection->out);
+    rt_proxy_free(connection);
     connection->protocol->release(connection);
     uv_close((uv_handle_t *)&connection->poll, on_closed);
     rt_transport_close(&connection->transport);
@@ -75,7 +76,13 @@ bool rt_connection_left(rt_connection *connection)
     return !connection->closed;
 }
 
-void rt_connection_accept(const rt_listener *listener, int fd)
+void rt_connection_name(rt_connection *connection, const rt_ip *peer)
+{
+    connection->peer = *peer;
+    connection->peer_length = (uint8_t)rt_ip_text(peer, connection->peer_text);
+}
+
+void rt_connection_accept(const rt_listener *listener, int fd, const rt_ip *peer)
 {
     rt_http_server *server = listener->server;
     rt_connection *connection = rt_xcalloc(1, sizeof *connection);
@@ -83,8 +90,13 @@ void rt_connection_accept(const rt_listener *listener, int fd)
     connection->protocol = &rt_http1_protocol;
     connection->transport.fd = fd;
     connection->fresh = true;
+    rt_connection_name(connection, peer);
+    connection->secure = listener->flags & RT_LISTEN_TLS;
+    if (listener->flags & RT_LISTEN_PROXY)
+        rt_proxy_begin(connection);
     if (uv_poll_init(server->loop, &connection->poll, fd) < 0) {
         close(fd);
+        rt_proxy_free(connection);
         free(connection);
         return;
     }
@@ -217,11 +229,19 @@ static void reached_end(rt_connection *connection)
         connection->protocol->finished(connection);
 }
 
+/* Bytes, 0 at the end, or -errno. */
+static ssize_t read_some(rt_connection *connection)
+{
+    int result = connection->proxy ? rt_proxy_read(connection) : 1;
+    if (result != 1)
+        return result ? result : -EAGAIN;
+    return rt_transport_read(&connection->transport, connection->server->read_buffer, RT_READ_SIZE);
+}
+
 /* False if nothing was there to read. */
 static bool receive(rt_connection *connection)
 {
-    ssize_t got =
-        rt_transport_read(&connection->transport, connection->server->read_buffer, RT_READ_SIZE);
+    ssize_t got = read_some(connection);
     if (got == -EAGAIN)
         return false;
     if (got < 0)

@@ -10,7 +10,11 @@ static rt_instance host_instance = {
 
 static int answer_options(rt_ctx *ctx, rt_exchange *exchange, const char *allow)
 {
-    RT_TRY(rt_host_response_header(ctx, &exchange->response, "Allow", allow));
+    const rt_http_server *server = exchange->connection->server;
+    if (server->features.cors && rt_cors_is_preflight(&server->head))
+        rt_cors_preflight(server->features.cors, &exchange->marks);
+    if (allow)
+        RT_TRY(rt_host_response_header(ctx, &exchange->response, "Allow", allow));
     return rt_host_respond(ctx, &exchange->response, 204, NULL, NULL, 0);
 }
 
@@ -25,6 +29,8 @@ static int answer_refusal(rt_ctx *ctx, rt_exchange *exchange)
         result = answer_options(ctx, exchange, allow.data);
     else if (exchange->refusal == 405)
         result = rt_host_response_header(ctx, response, "Allow", allow.data);
+    else if (exchange->refusal == 415)
+        result = rt_host_response_header(ctx, response, "Accept-Encoding", "identity");
     else if (exchange->refusal == 503)
         result = rt_host_response_header(ctx, response, "Retry-After", "1");
     if (exchange->refusal != 204)
@@ -45,12 +51,38 @@ static int run(rt_ctx *ctx, void *argument)
 
 /* --- the end --------------------------------------------------------------------------------- */
 
+/* What the encoder holds back until it knows that nothing follows. */
+static bool finish_coding(rt_ctx *ctx, rt_exchange *exchange)
+{
+    rt_buffer coded = {0};
+    int result = 0;
+    if (exchange->marks.encoder && !exchange->response.head_only)
+        result = rt_compress_piece(ctx, exchange, NULL, 0, RT_ENCODER_END, &coded);
+    if (coded.length && !result)
+        exchange->way->write(exchange, coded.data, coded.length);
+    exchange->marks.sent += coded.length;
+    rt_buffer_free(&coded);
+    return !result;
+}
+
+/* Tells who counts, before the answer leaves. */
+static void report(rt_ctx *ctx, rt_exchange *exchange)
+{
+    const rt_response *response = &exchange->response;
+    if (!response->streamed && !response->head_only)
+        exchange->marks.sent = response->length;
+    if (exchange->marks.began)
+        rt_features_end(ctx, exchange, response->status);
+}
+
 static void conclude(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
 {
     bool succeeded = exit->kind == RT_EXIT_SUCCESS;
     if (exchange->response.streamed) {
         if (!succeeded)
             rt_problem_log(ctx, exchange, exit);
+        succeeded = succeeded && finish_coding(ctx, exchange);
+        report(ctx, exchange);
         exchange->way->finish(exchange, succeeded);
         return;
     }
@@ -58,6 +90,7 @@ static void conclude(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
         rt_problem_of_exit(ctx, exchange, exit);
     else if (!exchange->response.status)
         rt_host_respond(ctx, &exchange->response, 204, NULL, NULL, 0);
+    report(ctx, exchange);
     exchange->way->answer(ctx, exchange);
 }
 
@@ -70,6 +103,10 @@ static void done(rt_ctx *ctx, const rt_exit *exit, void *argument)
     exchange->connection->active--;
     if (!exchange->gone)
         conclude(ctx, exchange, exit);
+    else if (exchange->marks.began)
+        rt_features_end(ctx, exchange, RT_STATUS_GONE);
+    if (exchange->connection->server->features.marks)
+        rt_marks_free(&exchange->marks);
     exchange->way->ended(exchange);
 }
 
@@ -83,6 +120,7 @@ void rt_exchange_abandon(rt_exchange *exchange)
 void rt_exchange_free(rt_exchange *exchange)
 {
     rt_buffer_free(&exchange->body);
+    rt_marks_free(&exchange->marks);
     rt_response_discard(&exchange->response);
 }
 
@@ -130,6 +168,7 @@ static const char *begin(rt_exchange *exchange, char copy[RT_CORRELATION_LIMIT +
 {
     rt_http_server *server = exchange->connection->server;
     rt_response_begin(&exchange->response, server, server->head.method == RT_HEAD);
+    rt_features_begin(exchange);
     return copy_correlation(copy, server->head.correlation);
 }
 
@@ -141,9 +180,25 @@ void rt_exchange_refuse(rt_exchange *exchange, uint32_t status, const char *prob
     refuse(exchange, status, problem, id);
 }
 
+/* The host decodes no bodies. A handler that reads its body in pieces takes the bytes as they come,
+ * and can see by the header what they are. */
+static bool is_coded(const rt_exchange *exchange)
+{
+    const rt_http_head *head = &exchange->connection->server->head;
+    if ((!head->content_length && !head->chunked) || exchange->route->streams)
+        return false;
+    rt_str coding = rt_head_field(head, "content-encoding");
+    return coding.length && !rt_http_same(coding, "identity");
+}
+
 static uint32_t judge(const rt_exchange *exchange)
 {
     const rt_http_server *server = exchange->connection->server;
+    if (server->features.cors && (exchange->route || exchange->allowed) &&
+        rt_cors_is_preflight(&server->head))
+        return 204;
+    if (exchange->route && is_coded(exchange))
+        return 415;
     if (exchange->route)
         return server->running >= server->options.max_requests ? 503 : 0;
     if (!exchange->allowed)
@@ -171,15 +226,28 @@ static void start_route(rt_exchange *exchange, const char *correlation_id)
     start(exchange, &options);
 }
 
+static const char *problem_of(uint32_t status)
+{
+    static const struct {
+        uint32_t status;
+        const char *text;
+    } problems[] = {{404, "no such resource"},
+                    {405, "the resource has other methods"},
+                    {415, "the body has a content coding"},
+                    {503, "too many requests at once"}};
+    for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++)
+        if (problems[i].status == status)
+            return problems[i].text;
+    return NULL;
+}
+
 void rt_exchange_start(rt_exchange *exchange)
 {
-    static const char *const problems[] = {"no such resource", "the resource has other methods",
-                                           "too many requests at once"};
     char copy[RT_CORRELATION_LIMIT + 1];
     const char *id = begin(exchange, copy);
     uint32_t status = judge(exchange);
     if (status)
-        refuse(exchange, status, problems[status == 405 ? 1 : status == 503 ? 2 : 0], id);
+        refuse(exchange, status, problem_of(status), id);
     else
         start_route(exchange, id);
 }

@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "fiber/fiber.h"
+#include "http/features.h"
 #include "http/http.h"
 #include "http/router.h"
 
@@ -21,7 +22,6 @@
 #define RT_STREAM_WINDOW 65536u
 
 typedef struct rt_connection rt_connection;
-typedef struct rt_exchange rt_exchange;
 
 struct rt_response {
     uint32_t magic;
@@ -39,6 +39,7 @@ struct rt_response {
 
 /* How a protocol sends; all but `answer` and `ended` are for streams. */
 typedef struct rt_way {
+    const char *protocol; /* as the access log names it; NULL: HTTP/1.x, by the head */
     /* The unit has ended: sends what was answered, whole. */
     void (*answer)(rt_ctx *ctx, rt_exchange *exchange);
     /* Sends the head; the body follows. */
@@ -65,6 +66,7 @@ struct rt_exchange {
     uint32_t refusal; /* the host's own answer instead of a handler's; or 0 */
     uint32_t allowed; /* methods, for 405 and OPTIONS */
     rt_response response;
+    rt_marks marks;
     rt_buffer body; /* of the request; of a streamed one what the handler has not taken */
     rt_parking reading, writing; /* the handler, while it waits for the peer */
     uint32_t body_status;        /* of a streamed body that went wrong: 400, 408, 413; else 0 */

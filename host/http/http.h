@@ -7,6 +7,7 @@
 #define RT_HTTP_SERVER_H
 
 #include <rt/http.h>
+#include <rt/module.h>
 #include <stdbool.h>
 
 typedef struct rt_router rt_router;
@@ -16,6 +17,12 @@ typedef struct rt_http_options {
     uint64_t request_timeout, header_timeout, idle_timeout; /* ns */
     uint64_t max_header, max_body;                          /* bytes */
     uint32_t max_requests, max_connections;                 /* at once */
+    /* Groups and lists of the configuration, as host_schema.c declares them; NULL: off. */
+    const rt_setting *trusted_proxies, *cors, *compression, *access_log;
+    const char *access_format; /* pretty, json, combined; NULL or off: no access log */
+    const char *service;       /* named in a JSON access log */
+    uint64_t hsts;             /* ns; 0: none */
+    bool security_headers;
     bool development; /* problem+json then carries the message of 5xx errors */
 } rt_http_options;
 
@@ -27,7 +34,7 @@ int rt_router_add(rt_router *router, rt_instance *instance, uint32_t stack_size,
                   const char *pattern, rt_handler handler, const rt_route_options *options,
                   const char **conflict);
 
-/* On the loop of fiber/fiber.h, which is open. */
+/* On the loop of fiber/fiber.h, which is open. NULL with errno: the access log cannot be opened. */
 rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router);
 /* What connections of a listening socket begin with. */
 enum rt_listen_flags {

@@ -84,8 +84,14 @@ struct rt_connection {
     rt_connection *timeout_previous, *timeout_next;
     uint64_t expires; /* ms of uv_now */
     rt_transport transport;
-    uint8_t timeout; /* rt_timeout_class */
-    int events;      /* that the poll handle watches */
+    rt_buffer *proxy;        /* what came of a PROXY header that is still awaited; else NULL */
+    const char *tls_version; /* "TLSv1.3"; NULL: none */
+    rt_ip peer;              /* by its socket, or by the PROXY header */
+    char peer_text[RT_IP_TEXT];
+    uint8_t peer_length; /* of the text */
+    bool secure;         /* its client speaks TLS, to us or to who sent the PROXY header */
+    uint8_t timeout;     /* rt_timeout_class */
+    int events;          /* that the poll handle watches */
     rt_buffer out;
     size_t sent; /* of `out` */
     uint64_t lingered;
@@ -120,6 +126,7 @@ struct rt_http_server {
     uv_timer_t timer;
     rt_listener *listeners;
     rt_connection *connections;
+    rt_features features;
     uint32_t connection_count;
     uint32_t running; /* requests */
     rt_timeout_list timeouts[RT_TIMEOUT_CLASSES];
@@ -150,8 +157,9 @@ typedef struct rt_full_request {
 } rt_full_request;
 
 /* connection.c */
-void rt_connection_accept(const rt_listener *listener, int fd);
+void rt_connection_accept(const rt_listener *listener, int fd, const rt_ip *peer);
 void rt_connection_close(rt_connection *connection);
+void rt_connection_name(rt_connection *connection, const rt_ip *peer);
 bool rt_connection_is_idle(const rt_connection *connection);
 /* Takes what can be read without waiting; closes if that is nothing. */
 void rt_connection_finish_idle(rt_connection *connection);
@@ -164,6 +172,12 @@ void rt_connection_settle(rt_connection *connection);
 /* An exchange's unit has ended. False: the connection is closed, and has been released if that was
  * the last one. */
 bool rt_connection_left(rt_connection *connection);
+
+/* proxy_read.c: the PROXY header. Once it has been taken `proxy` is NULL. 1, 0: more has to come,
+ * or -errno. */
+void rt_proxy_begin(rt_connection *connection);
+int rt_proxy_read(rt_connection *connection);
+void rt_proxy_free(rt_connection *connection);
 
 /* http1.c */
 extern const rt_protocol rt_http1_protocol;
@@ -182,6 +196,9 @@ rt_full_request *rt_request_build(rt_ctx *ctx, rt_exchange *exchange);
 /* response.c */
 void rt_response_begin(rt_response *response, rt_http_server *server, bool head_only);
 void rt_response_discard(rt_response *response);
+/* Whether the handler may answer so. */
+int rt_response_check(rt_ctx *ctx, const rt_response *response, uint32_t status,
+                      const char *content_type, uint64_t length);
 /* Checks and takes status and type; the head may be written. */
 int rt_response_open(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
                      uint64_t length);

@@ -26,6 +26,36 @@ static void copy_headers(rt_full_request *full, rt_arena *arena, const rt_http_h
     full->request.header_count = head->header_count;
 }
 
+static rt_str peer_of(rt_arena *arena, const rt_connection *connection, const rt_ip *ip)
+{
+    char text[RT_IP_TEXT];
+    if (!memcmp(ip, &connection->peer, sizeof *ip))
+        return (rt_str){connection->peer_text, connection->peer_length};
+    size_t length = rt_ip_text(ip, text);
+    return (rt_str){rt_arena_copy_n(arena, text, length), length};
+}
+
+static bool is_within(rt_str text, const rt_http_head *head)
+{
+    return text.data >= head->start && text.data < head->start + head->length;
+}
+
+static void copy_origin(rt_full_request *full, rt_arena *arena, const rt_http_head *head,
+                        ptrdiff_t distance)
+{
+    static const rt_str schemes[] = {{"http", 4}, {"https", 5}};
+    const rt_origin *origin = &full->exchange->marks.origin;
+    rt_request *request = &full->request;
+    rt_str authority = origin->authority;
+    request->peer = peer_of(arena, full->exchange->connection, &origin->ip);
+    request->scheme = schemes[origin->secure];
+    request->authority = authority;
+    if (is_within(authority, head))
+        request->authority = moved(authority, distance);
+    else if (authority.length)
+        request->authority.data = rt_arena_copy_n(arena, authority.data, authority.length);
+}
+
 static void copy_path(rt_full_request *full, rt_arena *arena, const rt_http_head *head,
                       ptrdiff_t distance)
 {
@@ -57,6 +87,7 @@ rt_full_request *rt_request_build(rt_ctx *ctx, rt_exchange *exchange)
     full->request.query = moved(head->query, distance);
     if (!rt_exchange_streams(exchange))
         full->request.body = (rt_str){exchange->body.data, exchange->body.length};
+    copy_origin(full, arena, head, distance);
     copy_headers(full, arena, head, distance);
     copy_path(full, arena, head, distance);
     return full;

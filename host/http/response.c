@@ -112,12 +112,19 @@ static int check_answer(rt_ctx *ctx, uint32_t status, const char *content_type, 
     return 0;
 }
 
+int rt_response_check(rt_ctx *ctx, const rt_response *response, uint32_t status,
+                      const char *content_type, uint64_t length)
+{
+    RT_TRY(check_open(ctx, response));
+    return check_answer(ctx, status, content_type, length);
+}
+
 int rt_response_open(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
                      uint64_t length)
 {
-    RT_TRY(check_open(ctx, response));
-    RT_TRY(check_answer(ctx, status, content_type, length));
+    RT_TRY(rt_response_check(ctx, response, status, content_type, length));
     size_t type_length = content_type ? strlen(content_type) : 0;
+    rt_features_decorate(rt_exchange_of(response));
     response->content_type =
         content_type ? rt_arena_copy_n(rt_unit_arena(ctx), content_type, type_length) : NULL;
     response->status = status;
@@ -129,13 +136,29 @@ int rt_response_open(rt_ctx *ctx, rt_response *response, uint32_t status, const 
     return 0;
 }
 
-int rt_host_respond(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
-                    const char *body, uint64_t length)
+static int respond(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
+                   const char *body, uint64_t length)
 {
     RT_TRY(rt_response_open(ctx, response, status, content_type, length));
     if (!response->head_only)
         rt_buffer_add(&response->bytes, body, length);
     return 0;
+}
+
+int rt_host_respond(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
+                    const char *body, uint64_t length)
+{
+    rt_buffer coded = {0};
+    bool is_open = response && response->magic == RT_RESPONSE_MAGIC;
+    if (!is_open || !response->server->features.compression)
+        return respond(ctx, response, status, content_type, body, length);
+    RT_TRY(rt_response_check(ctx, response, status, content_type, length));
+    int result = rt_compress_whole(ctx, rt_exchange_of(response), status, content_type, &body,
+                                   &length, &coded);
+    if (!result)
+        result = respond(ctx, response, status, content_type, body, length);
+    rt_buffer_free(&coded);
+    return result;
 }
 
 /* --- the date -------------------------------------------------------------------------------- */

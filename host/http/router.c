@@ -158,6 +158,10 @@ static void take_options(rt_route *route, const rt_route_options *options)
         route->timeout = options->timeout;
     if (options && RT_HAS(options, streams))
         route->streams = options->streams != 0;
+    if (options && RT_HAS(options, uncompressed))
+        route->uncompressed = options->uncompressed != 0;
+    if (route->stack_size && route->stack_size < RT_COMPRESSION_STACK)
+        route->uncompressed = true;
 }
 
 int rt_router_add(rt_router *router, rt_instance *instance, uint32_t stack_size, uint32_t method,

@@ -5,6 +5,9 @@
 #include "http/http.h"
 #include "http/parser.h"
 
+/* Bytes of a fiber's stack from which on its answers are compressed: brotli takes up to 19 KiB. */
+#define RT_COMPRESSION_STACK 49152u
+
 typedef struct rt_route {
     rt_instance *instance;
     rt_handler handler;
@@ -17,6 +20,7 @@ typedef struct rt_route {
     uint64_t max_body;          /* 0: the default */
     uint64_t timeout;           /* ns; 0: the default */
     bool streams;               /* its handler reads the body in pieces */
+    bool uncompressed;          /* its answers stay as they are */
     uint32_t parameter_count;
     const char *parameters[RT_HTTP_SEGMENTS];
     uint8_t parameter_segments[RT_HTTP_SEGMENTS]; /* which segment of the path each one is */

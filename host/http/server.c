@@ -39,6 +39,13 @@ rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router)
     use_defaults(&server->options);
     server->router = router;
     server->loop = rt_loop_uv();
+    int error = rt_features_open(&server->features, options, server->loop);
+    if (error) {
+        rt_features_close(&server->features);
+        free(server);
+        errno = -error;
+        return NULL;
+    }
     uv_timer_init(server->loop, &server->timer);
     server->timer.data = server;
     rt_timeouts_open(server);
@@ -80,10 +87,14 @@ static bool accept_one(rt_listener *listener)
         pause_accepting(server);
         return false;
     }
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t length = sizeof address;
+    int fd =
+        accept4(listener->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         server->short_of_descriptors = false;
-        rt_connection_accept(listener, fd);
+        rt_ip peer = rt_ip_of_socket((struct sockaddr *)&address);
+        rt_connection_accept(listener, fd, &peer);
         rt_server_start_timer(server);
         return true;
     }
@@ -111,6 +122,8 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 
 int rt_http_listen(rt_http_server *server, int fd, uint32_t flags)
 {
+    if (flags & RT_LISTEN_TLS) /* rather none than one in the clear */
+        return -EPROTONOSUPPORT;
     int present = fcntl(fd, F_GETFL);
     if (present < 0 || fcntl(fd, F_SETFL, present | O_NONBLOCK) < 0)
         return -errno;
@@ -167,6 +180,7 @@ static void end_if_drained(rt_http_server *server)
     if (!server->draining || server->connection_count || server->listeners || server->timer_closing)
         return;
     server->timer_closing = true;
+    rt_access_stop(server->features.access);
     uv_close((uv_handle_t *)&server->timer, on_timer_closed);
 }
 
@@ -281,6 +295,7 @@ void rt_http_close(rt_http_server *server)
     }
     if (!server->timer_closed)
         return;
+    rt_features_close(&server->features);
     for (uint32_t i = 0; i < server->spare_count; i++)
         rt_buffer_free(&server->spares[i]);
     free(server);

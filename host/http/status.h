@@ -62,6 +62,7 @@ typedef struct rt_status {
 
 #define RT_STATUS_LEAST 200
 #define RT_STATUS_MOST 599
+#define RT_STATUS_GONE 499 /* in logs: the client was gone before the answer */
 
 /* `status` from 200 to 599. */
 const rt_status *rt_status_find(uint32_t status);

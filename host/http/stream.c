@@ -80,8 +80,10 @@ int rt_host_respond_begin(rt_ctx *ctx, rt_response *response, uint32_t status,
     if (!rt_status_has_body(status))
         return rt_host_fail(ctx, RT_EINVALID_ARGUMENT, "an answer of status %u has no body",
                             status);
-    RT_TRY(rt_response_open(ctx, response, status, content_type, 0));
+    RT_TRY(rt_response_check(ctx, response, status, content_type, 0));
     rt_exchange *exchange = rt_exchange_of(response);
+    rt_compress_begin(exchange, status, content_type);
+    RT_TRY(rt_response_open(ctx, response, status, content_type, 0));
     response->streamed = true;
     if (!exchange->gone)
         exchange->way->begin(ctx, exchange);
@@ -98,16 +100,29 @@ static int await_room(rt_ctx *ctx, rt_exchange *exchange)
     return 0;
 }
 
-int rt_host_respond_write(rt_ctx *ctx, rt_response *response, const char *data, uint64_t length)
+static int send_bytes(rt_ctx *ctx, rt_exchange *exchange, const char *data, uint64_t length)
 {
-    RT_TRY(check_streamed(ctx, response));
-    rt_exchange *exchange = rt_exchange_of(response);
-    if (response->head_only)
-        return 0;
+    exchange->marks.sent += length;
     for (uint64_t done = 0, piece; done < length; done += piece) {
         piece = length - done < RT_STREAM_WINDOW ? length - done : RT_STREAM_WINDOW;
         RT_TRY(await_room(ctx, exchange));
         exchange->way->write(exchange, data + done, piece);
     }
     return exchange->gone ? rt_host_fail(ctx, RT_ECANCELED, "the client is gone") : 0;
+}
+
+int rt_host_respond_write(rt_ctx *ctx, rt_response *response, const char *data, uint64_t length)
+{
+    RT_TRY(check_streamed(ctx, response));
+    rt_exchange *exchange = rt_exchange_of(response);
+    rt_buffer coded = {0};
+    if (response->head_only)
+        return 0;
+    if (!exchange->marks.encoder)
+        return send_bytes(ctx, exchange, data, length);
+    int result = rt_compress_piece(ctx, exchange, data, length, RT_ENCODER_FLUSH, &coded);
+    if (!result)
+        result = send_bytes(ctx, exchange, coded.data, coded.length);
+    rt_buffer_free(&coded);
+    return result;
 }

@@ -39,6 +39,10 @@ typedef struct rt_option_spec {
     const struct rt_option_spec *fields; /* of a group, a list of groups, a map */
     size_t field_count;
     bool required, read, write, not_secret;
+    /* For texts of the host's own settings: what is wrong with one, or NULL; and what it is called.
+     */
+    const char *(*check)(const char *text);
+    const char *kind;
     const char *required_with; /* required when the option of this name is set; or NULL */
     const char *help;
 } rt_option_spec;

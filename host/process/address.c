@@ -13,10 +13,17 @@ bool rt_plan_serves_routes(const rt_plan *plan)
     return false;
 }
 
+/* The words behind an address are not part of it: another generation may have others. */
+static bool is_same(const char *a, const char *b)
+{
+    size_t length = strcspn(a, " ");
+    return length == strcspn(b, " ") && memcmp(a, b, length) == 0;
+}
+
 static rt_address *find(const rt_addresses *addresses, const char *text, uint32_t flags)
 {
     rt_address *address = addresses->first;
-    while (address && (strcmp(address->text, text) != 0 || address->flags != flags))
+    while (address && (!is_same(address->text, text) || address->flags != flags))
         address = address->next;
     return address;
 }
@@ -52,12 +59,13 @@ static rt_address *open_address(rt_addresses *addresses, rt_arena *arena, const 
     return NULL;
 }
 
-static void add_to_view(rt_sockets *view, rt_arena *arena, const rt_address *address)
+static void add_to_view(rt_sockets *view, rt_arena *arena, const rt_address *address,
+                        const char *text)
 {
     for (size_t i = 0; i < address->sockets.count; i++) {
         rt_socket socket = address->sockets.items[i];
         socket.url = rt_arena_copy(arena, socket.url);
-        socket.flags |= address->flags;
+        socket.flags = rt_listen_flags(text) | address->flags;
         rt_push(arena, view->items, view->count) = socket;
     }
 }
@@ -72,7 +80,7 @@ static int open_list(rt_addresses *addresses, rt_arena *arena, const rt_setting 
             found = open_address(addresses, arena, text, flags, error);
         if (!found)
             return -1;
-        add_to_view(view, arena, found);
+        add_to_view(view, arena, found, text);
     }
     return 0;
 }

@@ -108,6 +108,7 @@ static void sockets(struct walk *walk, rt_arena *arena, rt_sockets *list)
         descriptor(walk, &list->items[i].fd);
         small(walk, &list->items[i].flags, UINT32_MAX);
         text(walk, arena, &list->items[i].url);
+        number(walk, &list->items[i].file);
     }
 }
 

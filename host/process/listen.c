@@ -1,11 +1,16 @@
 #include "process/listen.h"
 
+#include "config/listener.h"
+#include "http/http.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
@@ -55,6 +60,12 @@ static const char *url_of(rt_arena *arena, int fd)
     return rt_arena_format(arena, brackets ? "http://[%s]:%s" : "http://%s:%s", host, port);
 }
 
+static void add_socket(rt_sockets *sockets, rt_arena *arena, int fd, const char *url, uint64_t file)
+{
+    rt_push(arena, sockets->items, sockets->count) =
+        (rt_socket){.fd = fd, .url = url, .file = file};
+}
+
 /* A family that the machine lacks (no IPv6) is passed over as long as another one works. */
 static int open_each(rt_sockets *sockets, rt_arena *arena, const struct addrinfo *list)
 {
@@ -68,13 +79,13 @@ static int open_each(rt_sockets *sockets, rt_arena *arena, const struct addrinfo
         }
         if (fd < 0)
             return fd;
-        rt_push(arena, sockets->items, sockets->count) =
-            (rt_socket){.fd = fd, .url = url_of(arena, fd)};
+        add_socket(sockets, arena, fd, url_of(arena, fd), 0);
     }
     return sockets->count > before ? 0 : missing;
 }
 
-int rt_listen(rt_sockets *sockets, rt_arena *arena, const char *address, const char **error)
+static int open_internet(rt_sockets *sockets, rt_arena *arena, const char *address,
+                         const char **error)
 {
     const struct addrinfo wanted = {.ai_family = AF_UNSPEC,
                                     .ai_socktype = SOCK_STREAM,
@@ -95,9 +106,98 @@ int rt_listen(rt_sockets *sockets, rt_arena *arena, const char *address, const c
     return result < 0 ? -1 : 0;
 }
 
+/* --- unix sockets ---------------------------------------------------------------------------- */
+
+static uint64_t file_at(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
+}
+
+/* Whether a server answers at the address; what a dead one left refuses. */
+static bool is_alive(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 &&
+                   (errno == ECONNREFUSED || errno == ENOENT);
+    if (fd >= 0)
+        close(fd);
+    return !refused;
+}
+
+/* Frees the path for a new socket. NULL, or why that cannot be. */
+static const char *clear_path(rt_arena *arena, const struct sockaddr_un *address)
+{
+    struct stat status;
+    if (lstat(address->sun_path, &status) < 0)
+        return errno == ENOENT ? NULL : rt_arena_copy(arena, strerror(errno));
+    if (!S_ISSOCK(status.st_mode))
+        return "a file that is no socket is there";
+    if (is_alive(address))
+        return "another server listens there";
+    return unlink(address->sun_path) < 0 ? rt_arena_copy(arena, strerror(errno)) : NULL;
+}
+
+/* The file has its mode from the first moment on. */
+static int bind_with_mode(int fd, const struct sockaddr_un *address, uint32_t mode)
+{
+    mode_t before = umask(~mode & 0777);
+    int result = bind(fd, (const struct sockaddr *)address, sizeof *address);
+    umask(before);
+    return result;
+}
+
+static int open_unix(rt_sockets *sockets, rt_arena *arena, const rt_listener_spec *spec,
+                     const char **error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, spec->path, strlen(spec->path) + 1);
+    *error = clear_path(arena, &address);
+    if (*error)
+        return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && bind_with_mode(fd, &address, spec->mode) == 0 && listen(fd, BACKLOG) == 0) {
+        add_socket(sockets, arena, fd, rt_arena_copy(arena, spec->address), file_at(spec->path));
+        return 0;
+    }
+    *error = rt_arena_copy(arena, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* --- both ------------------------------------------------------------------------------------ */
+
+uint32_t rt_listen_flags(const char *address)
+{
+    rt_listener_spec spec;
+    if (rt_listener_parse(&spec, address))
+        return 0;
+    return (spec.tls ? RT_LISTEN_TLS : 0u) | (spec.proxy_protocol ? RT_LISTEN_PROXY : 0u);
+}
+
+int rt_listen(rt_sockets *sockets, rt_arena *arena, const char *address, const char **error)
+{
+    rt_listener_spec spec;
+    size_t before = sockets->count;
+    *error = rt_listener_parse(&spec, address);
+    if (*error)
+        return -1;
+    int result = spec.path ? open_unix(sockets, arena, &spec, error)
+                           : open_internet(sockets, arena, spec.address, error);
+    for (size_t i = before; i < sockets->count; i++)
+        sockets->items[i].flags = rt_listen_flags(address);
+    return result;
+}
+
 void rt_sockets_close(rt_sockets *sockets)
 {
-    for (size_t i = 0; i < sockets->count; i++)
-        close(sockets->items[i].fd);
+    for (size_t i = 0; i < sockets->count; i++) {
+        const rt_socket *item = &sockets->items[i];
+        const char *path = item->file ? item->url + strlen("unix:") : NULL;
+        if (path && file_at(path) == item->file)
+            unlink(path);
+        close(item->fd);
+    }
     sockets->count = 0;
 }

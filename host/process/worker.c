@@ -5,6 +5,7 @@
 #include "process/admin.h"
 #include "process/generation.h"
 #include "process/health.h"
+#include "process/open_http.h"
 #include "process/process.h"
 #include "process/role.h"
 #include "process/runtime.h"
@@ -161,21 +162,6 @@ static void on_control(uv_poll_t *watch, int status, int events)
 
 /* --- serving --------------------------------------------------------------------------------- */
 
-static rt_http_server *open_http(const rt_plan *plan, rt_router *router)
-{
-    rt_http_options options = {
-        .request_timeout = (uint64_t)plan->host.http.request_timeout,
-        .header_timeout = (uint64_t)plan->host.http.header_timeout,
-        .idle_timeout = (uint64_t)plan->host.http.idle_timeout,
-        .max_header = (uint64_t)plan->host.http.max_header,
-        .max_body = (uint64_t)plan->host.http.max_body,
-        .max_requests = (uint32_t)plan->host.http.max_requests,
-        .max_connections = (uint32_t)plan->host.http.max_connections,
-        .development = plan->environment == RT_DEVELOPMENT,
-    };
-    return rt_http_open(&options, router);
-}
-
 static bool open_admin(struct worker *worker)
 {
     const rt_setup *setup = worker->setup;
@@ -212,7 +198,9 @@ static bool find_health(rt_ctx *ctx, struct worker *worker)
 static bool serve(struct worker *worker)
 {
     const rt_setup *setup = worker->setup;
-    worker->server = open_http(setup->plan, worker->runtime.router);
+    worker->server = rt_open_http(setup->plan, worker->runtime.router);
+    if (!worker->server)
+        return false;
     for (size_t i = 0; i < setup->sockets.count; i++) {
         const rt_socket *socket = &setup->sockets.items[i];
         if (socket->flags & RT_LISTEN_ADMIN)

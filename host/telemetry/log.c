@@ -89,6 +89,11 @@ int rt_log_open(const rt_log_options *options)
     return 0;
 }
 
+int rt_log_descriptor(void)
+{
+    return output.fd;
+}
+
 bool rt_log_is_enabled(uint32_t level)
 {
     return level < LEVEL_COUNT && level >= output.least;

@@ -23,6 +23,7 @@ bool rt_log_is_enabled(uint32_t level);         /* for anybody */
  * "rtd" is the host), or of all with `module` NULL. 0, -EINVAL: no such level, -ENOSPC: too many
  * modules have levels of their own. */
 int rt_log_set_level(const char *level, const char *module);
+int rt_log_descriptor(void); /* that records go to */
 
 void rt_log_host(uint32_t level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

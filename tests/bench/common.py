@@ -143,7 +143,7 @@ def stop(child, wrapper):
 
 
 def rtd_command(folder, port, workers=1, plugins=(), only=None):
-    """rtd with the example application as in production, but for root, mail and the log's level;
+    """rtd with the example application as in production, but for root, mail and the logs;
     with `plugins`, those files beside it; with `only`, that module instead of it."""
     path = f"{folder}/runtime.conf"
     folders = [f"{PREFIX}/lib/rt/plugins"]
@@ -160,7 +160,7 @@ allow_root = true;
 workers = {workers};
 plugins = [ {listed} ];
 {loaded}
-http: {{ listen = [ "127.0.0.1:{port}" ]; }};
+http: {{ listen = [ "127.0.0.1:{port}" ]; access_log: {{ format = "off"; }}; }};
 admin: {{ listen = []; }};
 log: {{ level = "warn"; }};
 """)

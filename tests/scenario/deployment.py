@@ -165,7 +165,13 @@ class Deployment:
 @contextlib.contextmanager
 def deployment(plugins=(), config="", folder=TEST_PLUGINS):
     """A deployment that is stopped and removed at the end; its log is shown if the test fails."""
-    made = Deployment(plugins, config, folder)
+    with deployment_of(Deployment(plugins, config, folder)) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def deployment_of(made):
+    """The same for one that was made already."""
     try:
         yield made
     except BaseException:

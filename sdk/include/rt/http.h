@@ -47,6 +47,9 @@ typedef struct rt_request {
     rt_str body;     /* any bytes */
     const rt_header *headers;
     uint64_t header_count;
+    rt_str peer;      /* the client's IP address; empty: it came over a unix socket */
+    rt_str scheme;    /* "http" or "https" */
+    rt_str authority; /* host and perhaps port that it asked for: any that it likes */
 } rt_request;
 
 typedef struct rt_response rt_response;
@@ -59,13 +62,18 @@ typedef struct rt_route_options {
     uint64_t timeout;  /* nanoseconds; 504 beyond; default `http.request_timeout` */
     uint32_t streams;  /* 1: the handler starts before the body is there: rt_body_read */
     uint32_t reserved_too;
+    uint32_t uncompressed; /* 1: answers are not compressed; see below */
+    uint32_t reserved_more;
 } rt_route_options;
 
 /* In RT_REGISTER: rt_route(registry, RT_GET, "/orders/{id}", get_order, .timeout = RT_S(2)).
  * A pattern is literal segments and `{name}` segments; literal wins over `{name}`. It is copied;
  * the handler runs as the instance that registered it. -RT_EALREADY_EXISTS: the same method and
  * pattern twice; -RT_EFAILED_PRECONDITION: no RT_SERVES(routes), or outside of RT_REGISTER;
- * -RT_EINVALID_ARGUMENT: a malformed pattern. Each ends the start with the reason in the log. */
+ * -RT_EINVALID_ARGUMENT: a malformed pattern. Each ends the start with the reason in the log.
+ *
+ * An answer that holds a secret beside text that the asker can choose says by its compressed length
+ * how much of the two is alike (BREACH): such a route sets .uncompressed = 1. */
 #define rt_route(registry_, method_, pattern_, handler_, ...)    \
     rt_host_table->route(registry_, method_, pattern_, handler_, \
                          &(rt_route_options){.size = sizeof(rt_route_options), __VA_ARGS__})
