@@ -159,6 +159,11 @@ uint64_t rt_host_deadline(const rt_ctx *ctx)
     return rt_effective_deadline(rt_unit_of(ctx));
 }
 
+void rt_unit_lift_deadline(rt_ctx *ctx)
+{
+    rt_unit_of(ctx)->deadline = 0;
+}
+
 /* True if it moved, so that those of the children are to follow. */
 static bool move_deadline(rt_unit *unit, uint64_t deadline)
 {

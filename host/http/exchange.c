@@ -1,5 +1,6 @@
 /* exchange.c — one request and its answer, as a unit of work */
 #include "http/internal.h"
+#include "http/live.h"
 #include "http/status.h"
 
 #include <string.h>
@@ -45,13 +46,25 @@ static int run(rt_ctx *ctx, void *argument)
 
 /* --- the end --------------------------------------------------------------------------------- */
 
+static void conclude_stream(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
+{
+    const rt_response *response = &exchange->response;
+    bool whole = exit->kind == RT_EXIT_SUCCESS;
+    if (exchange->live)
+        whole = rt_live_over(ctx, exchange->live, exit);
+    else if (!whole)
+        rt_problem_log(ctx, exchange, exit);
+    if (response->sized && !response->head_only && response->written != response->length)
+        whole = false;
+    if (!exchange->gone) /* it may have gone by the last words */
+        exchange->way->finish(exchange, whole);
+}
+
 static void conclude(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
 {
     bool succeeded = exit->kind == RT_EXIT_SUCCESS;
     if (exchange->response.streamed) {
-        if (!succeeded)
-            rt_problem_log(ctx, exchange, exit);
-        exchange->way->finish(exchange, succeeded);
+        conclude_stream(ctx, exchange, exit);
         return;
     }
     if (!succeeded)
@@ -67,15 +80,27 @@ static void done(rt_ctx *ctx, const rt_exit *exit, void *argument)
     exchange->busy = false;
     exchange->ctx = NULL;
     exchange->connection->server->running -= exchange->counted;
-    exchange->connection->active--;
     if (!exchange->gone)
         conclude(ctx, exchange, exit);
+    rt_live_leave(exchange);
+    rt_buffer_free(&exchange->taking);
+    rt_buffer_free(&exchange->trailers);
+    exchange->taken = 0;
+    /* Only now: while it counts, a connection that is closed by the last words stays. */
+    exchange->connection->active--;
     exchange->way->ended(exchange);
 }
 
 void rt_exchange_abandon(rt_exchange *exchange)
 {
     exchange->gone = true;
+    rt_exchange_sent(exchange); /* other units may wait to send */
+    if (exchange->ctx)
+        rt_unit_cancel(exchange->ctx);
+}
+
+void rt_exchange_abort(const rt_exchange *exchange)
+{
     if (exchange->ctx)
         rt_unit_cancel(exchange->ctx);
 }
@@ -83,6 +108,7 @@ void rt_exchange_abandon(rt_exchange *exchange)
 void rt_exchange_free(rt_exchange *exchange)
 {
     rt_buffer_free(&exchange->body);
+    rt_buffer_free(&exchange->trailers);
     rt_response_discard(&exchange->response);
 }
 
@@ -130,6 +156,9 @@ static const char *begin(rt_exchange *exchange, char copy[RT_CORRELATION_LIMIT +
 {
     rt_http_server *server = exchange->connection->server;
     rt_response_begin(&exchange->response, server, server->head.method == RT_HEAD);
+    exchange->response.takes_trailers = server->head.takes_trailers;
+    exchange->refused = NULL;
+    exchange->awaits = false;
     return copy_correlation(copy, server->head.correlation);
 }
 

@@ -17,6 +17,7 @@ typedef struct rt_route {
     uint64_t max_body;          /* 0: the default */
     uint64_t timeout;           /* ns; 0: the default */
     bool streams;               /* its handler reads the body in pieces */
+    bool takes_rest;            /* by its last parameter */
     uint32_t parameter_count;
     const char *parameters[RT_HTTP_SEGMENTS];
     uint8_t parameter_segments[RT_HTTP_SEGMENTS]; /* which segment of the path each one is */
