@@ -48,6 +48,7 @@ static struct {
     _Atomic unsigned looks;
     _Atomic bool paused, listening, short_of_descriptors;
     _Atomic unsigned connections, blocked; /* blocked: the peer does not read its answer */
+    _Atomic size_t most_out;               /* bytes that wait to be sent on one */
 } seen;
 
 static inline void see(void)
@@ -55,6 +56,9 @@ static inline void see(void)
     unsigned blocked = 0;
     for (rt_connection *c = server->connections; c; c = c->next)
         blocked += c->out.length > 0;
+    for (rt_connection *c = server->connections; c; c = c->next)
+        if (c->out.length > seen.most_out)
+            seen.most_out = c->out.length;
     seen.blocked = blocked;
     seen.connections = server->connection_count;
     seen.paused = server->paused;
