@@ -107,8 +107,10 @@ void rt_exchange_received(rt_exchange *exchange);
 void rt_exchange_sent(rt_exchange *exchange);
 /* The request's body, without the checks that handlers need. -RT_ECANCELED: the peer is gone. */
 int rt_exchange_read(rt_ctx *ctx, rt_exchange *exchange, void *into, uint64_t size, uint64_t *got);
-/* What is there of it, without waiting; and says that more is awaited. */
-uint64_t rt_exchange_take(rt_exchange *exchange, void *into, uint64_t size);
+/* What is there of it, until the next call; takes so many bytes of that; says that more is awaited.
+ */
+rt_str rt_exchange_look(rt_exchange *exchange);
+void rt_exchange_skip(rt_exchange *exchange, uint64_t length);
 void rt_exchange_want(rt_exchange *exchange);
 /* Takes away the deadline that the handler has by default: what it does now has other limits. */
 void rt_exchange_lift_deadline(rt_ctx *ctx, const rt_exchange *exchange);

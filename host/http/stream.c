@@ -35,8 +35,41 @@ static bool has_body(const rt_exchange *exchange)
     return exchange->taken < exchange->taking.length || exchange->body.length;
 }
 
+/* What has come is taken as a whole, so that nothing is moved: the two buffers change places. */
+static void swap_body(rt_exchange *exchange)
+{
+    rt_buffer emptied = exchange->taking;
+    exchange->taking = exchange->body;
+    exchange->taken = emptied.length = 0;
+    exchange->body = emptied;
+    if (exchange->taking.length && exchange->body_open && !exchange->gone)
+        exchange->way->read(exchange);
+}
+
+rt_str rt_exchange_look(rt_exchange *exchange)
+{
+    if (exchange->taken == exchange->taking.length)
+        swap_body(exchange);
+    if (!exchange->taking.length)
+        return (rt_str){0};
+    return (rt_str){exchange->taking.data + exchange->taken,
+                    exchange->taking.length - exchange->taken};
+}
+
+void rt_exchange_skip(rt_exchange *exchange, uint64_t length)
+{
+    exchange->taken += length;
+}
+
+/* Who waits, perhaps for hours, holds no buffers. */
 void rt_exchange_want(rt_exchange *exchange)
 {
+    if (exchange->taken == exchange->taking.length) {
+        rt_buffer_free(&exchange->taking);
+        exchange->taken = 0;
+    }
+    if (!exchange->body.length)
+        rt_buffer_free(&exchange->body);
     exchange->awaits = true;
     exchange->way->read(exchange);
 }
@@ -54,26 +87,13 @@ static int await_body(rt_ctx *ctx, rt_exchange *exchange)
     return 0;
 }
 
-/* What has come is taken as a whole, so that nothing is moved: the two buffers change places. */
-static void swap_body(rt_exchange *exchange)
+static uint64_t take_body(rt_exchange *exchange, void *into, uint64_t size)
 {
-    rt_buffer emptied = exchange->taking;
-    exchange->taking = exchange->body;
-    exchange->taken = emptied.length = 0;
-    exchange->body = emptied;
-    if (exchange->taking.length && exchange->body_open && !exchange->gone)
-        exchange->way->read(exchange);
-}
-
-uint64_t rt_exchange_take(rt_exchange *exchange, void *into, uint64_t size)
-{
-    if (exchange->taken == exchange->taking.length)
-        swap_body(exchange);
-    uint64_t rest = exchange->taking.length - exchange->taken;
-    uint64_t length = rest < size ? rest : size;
+    rt_str here = rt_exchange_look(exchange);
+    uint64_t length = here.length < size ? here.length : size;
     if (length)
-        memcpy(into, exchange->taking.data + exchange->taken, length);
-    exchange->taken += length;
+        memcpy(into, here.data, length);
+    rt_exchange_skip(exchange, length);
     return length;
 }
 
@@ -82,7 +102,7 @@ int rt_exchange_read(rt_ctx *ctx, rt_exchange *exchange, void *into, uint64_t si
     *got = 0;
     RT_TRY(await_body(ctx, exchange));
     if (has_body(exchange))
-        *got = rt_exchange_take(exchange, into, size);
+        *got = take_body(exchange, into, size);
     else if (exchange->body_open) /* a body that is cut must not look complete */
         return rt_host_fail(ctx, RT_ECANCELED, "the client is gone");
     return 0;

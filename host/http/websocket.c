@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_SIZE 16384u
+#define KEPT 16384u       /* bytes of an inflated message's buffer */
 #define WORTH_PACKING 64u /* bytes; shorter ones grow more often than not */
 #define OVERDRAFT 16u     /* pongs for a peer that does not read */
 
@@ -132,30 +132,28 @@ static int receivable(rt_ctx *ctx, const rt_websocket *socket)
     return 0;
 }
 
-/* Parks until more of the peer's bytes may be there. */
+/* Parks until more of the peer's bytes may be there. After it all may be over, the exchange too. */
 static int await_bytes(rt_ctx *ctx, rt_exchange *exchange)
 {
+    if (exchange->body.length)
+        return 0;
     if (!exchange->body_open)
         return rt_host_fail(ctx, RT_ECANCELED, "the client is gone");
     rt_exchange_want(exchange);
     return exchange->gone ? 0 : rt_park(ctx, &exchange->reading);
 }
 
-/* More of the peer's bytes. After a wait all may be over, the exchange too. */
-static int read_more(rt_ctx *ctx, rt_websocket *socket)
+static int read_event(rt_websocket *socket)
 {
-    rt_buffer_reserve(&socket->input, READ_SIZE);
-    socket->input.length = socket->taken = 0;
-    for (;;) {
-        RT_TRY(receivable(ctx, socket));
-        rt_exchange *exchange = socket->live.exchange;
-        socket->input.length = rt_exchange_take(exchange, socket->input.data, READ_SIZE);
-        if (socket->input.length)
-            break;
-        RT_TRY(await_bytes(ctx, exchange));
+    rt_exchange *exchange = socket->live.exchange;
+    rt_str here = rt_exchange_look(exchange);
+    const char *at = here.data;
+    int event = rt_ws_read(&socket->reader, &at, here.length ? at + here.length : at);
+    if (here.length) {
+        rt_exchange_skip(exchange, (uint64_t)(at - here.data));
+        socket->awaits_pong = false;
     }
-    socket->awaits_pong = false;
-    return 0;
+    return event;
 }
 
 /* As the SDK's; the caller has entered. */
@@ -167,12 +165,9 @@ static int receive(rt_ctx *ctx, rt_websocket *socket, rt_websocket_message *mess
             message->close_code = socket->peer_code;
             return 0;
         }
-        const char *at = socket->input.data ? socket->input.data + socket->taken : "";
-        const char *end = socket->input.data ? socket->input.data + socket->input.length : at;
-        int event = rt_ws_read(&socket->reader, &at, end);
-        if (socket->input.data)
-            socket->taken = (size_t)(at - socket->input.data);
-        int result = event ? deal_with(ctx, socket, event, message) : read_more(ctx, socket);
+        int event = read_event(socket);
+        int result = event ? deal_with(ctx, socket, event, message)
+                           : await_bytes(ctx, socket->live.exchange);
         if (result)
             return result;
     }
@@ -184,7 +179,7 @@ static void release_message(rt_websocket *socket)
         return;
     socket->delivered = false;
     rt_ws_next(&socket->reader);
-    if (socket->inflated.capacity > READ_SIZE)
+    if (socket->inflated.capacity > KEPT)
         rt_buffer_free(&socket->inflated);
 }
 
@@ -374,7 +369,6 @@ static void free_socket(rt_live *live)
     rt_ws_reader_free(&socket->reader);
     rt_ws_deflate_free(&socket->deflate);
     rt_buffer_free(&socket->inflated);
-    rt_buffer_free(&socket->input);
     free(socket);
 }
 

@@ -20,8 +20,6 @@ struct rt_websocket {
     const char *subprotocol; /* in the arena of the handler */
     uint64_t limit;          /* bytes of a message */
 
-    rt_buffer input; /* read and not yet taken by the reader */
-    size_t taken;
     bool receiving;
     bool delivered;       /* the reader's message is the author's until the next receive */
     bool sent_close;      /* nothing is sent after it */
