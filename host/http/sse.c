@@ -123,20 +123,14 @@ static int send_in_turn(rt_ctx *ctx, rt_live *live, const rt_buffer *text)
     return result;
 }
 
-static void copy_event(rt_sse_event *copy, const rt_sse_event *event)
-{
-    *copy = (rt_sse_event){0};
-    memcpy(copy, event, event->size < sizeof *copy ? event->size : sizeof *copy);
-}
-
 int rt_host_sse_send(rt_ctx *ctx, rt_response *response, const rt_sse_event *event)
 {
     rt_live *live = response->magic == RT_RESPONSE_MAGIC ? rt_exchange_of(response)->live : NULL;
-    rt_sse_event copy;
+    rt_sse_event copy = {.size = sizeof copy};
     rt_buffer text = {0};
     if (!live || live->kind != &kind)
         return rt_host_fail(ctx, RT_EFAILED_PRECONDITION, "no event stream was begun");
-    copy_event(&copy, event);
+    rt_struct_copy(&copy, event);
     rt_live_enter(live);
     int result = encode(ctx, &copy, &text);
     if (result == 0)

@@ -202,8 +202,7 @@ int rt_host_websocket_receive(rt_ctx *ctx, rt_websocket *socket, rt_websocket_me
     int result = receive(ctx, socket, &full);
     socket->receiving = false;
     rt_live_exit(&socket->live);
-    full.size = message->size < sizeof full ? message->size : sizeof full;
-    memcpy(message, &full, full.size);
+    rt_struct_copy(message, &full);
     return result;
 }
 

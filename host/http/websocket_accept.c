@@ -188,8 +188,8 @@ int rt_host_websocket_accept(rt_ctx *ctx, const rt_request *request, rt_response
                              const rt_websocket_options *options, rt_websocket **accepted)
 {
     rt_exchange *exchange = ((const rt_full_request *)request)->exchange;
-    rt_websocket_options known = {0};
-    memcpy(&known, options, options->size < sizeof known ? options->size : sizeof known);
+    rt_websocket_options known = {.size = sizeof known};
+    rt_struct_copy(&known, options);
     *accepted = NULL;
     RT_TRY(check_request(ctx, request, exchange, known.origins));
     rt_websocket *socket = rt_xcalloc(1, sizeof *socket);
