@@ -76,8 +76,10 @@ class Abi(unittest.TestCase):
         self.assertEqual(compare(released(), library(self.folder)), [])
 
     def test_every_public_struct_and_enum_is_in_the_comparison(self):
-        with open(released(), encoding="utf-8") as file:
-            described = set(re.findall(r"(?:class|union|enum|typedef)-decl name='(\w+)'", file.read()))
+        # Of the present headers: what is younger than a release is in none of its descriptions.
+        text = subprocess.run(["abidw", library(self.folder)], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout
+        described = set(re.findall(r"(?:class|union|enum|typedef)-decl name='(\w+)'", text))
         for path, _, names in os.walk(f"{TOP}/sdk/include"):
             for name in names:
                 with open(f"{path}/{name}", encoding="utf-8") as file:
