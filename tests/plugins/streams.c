@@ -9,7 +9,7 @@ RT_OPTION(path, folder, RT_REQUIRED, "Files to serve")
 /* Counts a body and sums its bytes; an X-Sum trailer must agree. */
 static int count(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
-    unsigned char piece[8192];
+    unsigned char piece[4096];
     uint64_t total = 0, sum = 0, got;
     do {
         RT_TRY(rt_body_read(ctx, request, piece, sizeof piece, &got));
@@ -25,7 +25,7 @@ static int count(rt_ctx *ctx, const rt_request *request, rt_response *response)
 
 static int mirror(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
-    char piece[8192];
+    char piece[4096];
     uint64_t got;
     RT_TRY(rt_respond_trailer(ctx, response, "X-End", NULL));
     RT_TRY(rt_respond_begin(ctx, response, 200, "application/octet-stream"));

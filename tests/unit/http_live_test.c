@@ -63,6 +63,23 @@ static int tick(rt_ctx *ctx, const rt_request *request, rt_response *response)
     return SEND(.data = RT_STR("tick"));
 }
 
+typedef struct call {
+    const rt_request *request;
+    rt_response *response;
+} call;
+
+static int tick_within(rt_ctx *ctx, void *argument)
+{
+    call *c = argument;
+    return tick(ctx, c->request, c->response);
+}
+
+static int nested(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    call c = {request, response};
+    return rt_host_run(ctx, &(rt_run_options){.size = sizeof(rt_run_options)}, tick_within, &c);
+}
+
 /* Sends from a unit of its own until it cannot. */
 static int flood(rt_ctx *ctx, void *argument)
 {
@@ -188,11 +205,11 @@ static void add_live(rt_router *router)
         const char *pattern;
         rt_handler handler;
     } routes[] = {
-        {RT_GET, "/events", events},     {RT_GET, "/follow", follow},
-        {RT_GET, "/tick", tick},         {RT_GET, "/shared", shared},
-        {RT_GET, "/ws", echo_socket},    {RT_POST, "/ws", echo_socket},
-        {RT_GET, "/guarded", guarded},   {RT_GET, "/crowd", crowd},
-        {RT_GET, "/ends/{how}", ending},
+        {RT_GET, "/events", events},   {RT_GET, "/follow", follow},
+        {RT_GET, "/tick", tick},       {RT_GET, "/nested", nested},
+        {RT_GET, "/shared", shared},   {RT_GET, "/ws", echo_socket},
+        {RT_POST, "/ws", echo_socket}, {RT_GET, "/guarded", guarded},
+        {RT_GET, "/crowd", crowd},     {RT_GET, "/ends/{how}", ending},
     };
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
         CU_ASSERT_EQUAL(rt_router_add(router, &instance, 0, routes[i].method, routes[i].pattern,
@@ -245,11 +262,12 @@ static void event_text(void)
     run((rt_http_options){0}, events_client);
 }
 
-static void silence_client(void)
+static void be_silent(const char *request)
 {
     char text[64];
     int fd = dial(), witness = dial();
-    tell(fd, GET("/tick"));
+    go_on = false;
+    tell(fd, request);
     CU_ASSERT_EQUAL(hear_head(fd), 200);
     for (int i = 0; i < 3; i++) {
         CU_ASSERT_EQUAL(recv(fd, text, 8, MSG_WAITALL), 8);
@@ -263,6 +281,12 @@ static void silence_client(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(rest, "data: tick\n\n"));
     close(fd);
     close(witness);
+}
+
+static void silence_client(void)
+{
+    be_silent(GET("/tick"));
+    be_silent(GET("/nested")); /* in work within the handler's */
 }
 
 static void silence(void)
