@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,23 +28,59 @@ struct opening {
     int error;
 };
 
+/* O_NONBLOCK: a FIFO must not hold the loop. It is refused after. */
+#define READING (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+/* For kernels and sandboxes without openat2: segment by segment, and no link is followed. */
+static int walk(int folder, const char *path)
+{
+    char name[NAME_MAX + 1];
+    int at = *path == '/' ? -1 : fcntl(folder, F_DUPFD_CLOEXEC, 0);
+    errno = *path == '/' ? EXDEV : errno;
+    for (size_t length; at >= 0 && *path; path += length + strspn(path + length, "/")) {
+        length = strcspn(path, "/");
+        bool last = !path[length], fits = length <= NAME_MAX;
+        snprintf(name, sizeof name, "%.*s", (int)length, path);
+        int next = -1;
+        errno = fits ? EXDEV : ENAMETOOLONG;
+        if (fits && strcmp(name, ".."))
+            next =
+                openat(at, name, O_NOFOLLOW | (last ? READING : O_PATH | O_DIRECTORY | O_CLOEXEC));
+        int error = errno;
+        close(at);
+        at = next;
+        errno = error;
+    }
+    return at;
+}
+
+static int open_within(const struct opening *opening, struct open_how *how)
+{
+    int folder = open(opening->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return -1;
+    how->resolve |= RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    int fd = (int)syscall(SYS_openat2, folder, opening->path, how, sizeof *how);
+    if (fd < 0 && errno == ENOSYS && !opening->cached)
+        fd = walk(folder, opening->path);
+    int error = errno;
+    close(folder);
+    errno = error;
+    return fd;
+}
+
+static int open_anywhere(const struct opening *opening, struct open_how *how)
+{
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, opening->path, how, sizeof *how);
+    return fd < 0 && errno == ENOSYS && !opening->cached ? open(opening->path, READING) : fd;
+}
+
 static int open_file(void *argument)
 {
     struct opening *opening = argument;
-    /* O_NONBLOCK: a FIFO must not hold the loop. It is refused after. */
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                           .resolve = opening->cached ? RESOLVE_CACHED : 0};
-    int folder = AT_FDCWD;
-    if (opening->folder) {
-        how.resolve |= RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-        folder = open(opening->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    }
-    opening->fd = -1;
-    if (folder != -1)
-        opening->fd = (int)syscall(SYS_openat2, folder, opening->path, &how, sizeof how);
+    struct open_how how = {.flags = READING, .resolve = opening->cached ? RESOLVE_CACHED : 0};
+    opening->fd = opening->folder ? open_within(opening, &how) : open_anywhere(opening, &how);
     opening->error = opening->fd < 0 ? errno : 0;
-    if (folder >= 0)
-        close(folder);
     return 0;
 }
 
@@ -70,7 +107,7 @@ static int open_regular(rt_ctx *ctx, struct opening *opening, struct stat *statu
 {
     opening->cached = true;
     open_file(opening);
-    if (opening->error == EAGAIN || opening->error == EINVAL) {
+    if (opening->error == EAGAIN || opening->error == EINVAL || opening->error == ENOSYS) {
         opening->cached = false;
         RT_TRY(rt_host_blocking(ctx, open_file, opening));
     }

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 /* --- conditions ------------------------------------------------------------------------------ */
 
@@ -258,9 +259,15 @@ static void run(rt_http_options options, void (*with)(void))
     empty_folder();
 }
 
+/* Else (an old kernel, a sandbox, valgrind) no link is followed in a folder. */
+static bool resolves_beneath(void)
+{
+    return syscall(SYS_openat2, AT_FDCWD, NULL, NULL, 0) < 0 && errno != ENOSYS;
+}
+
 static void paths_client(void)
 {
-    static const struct {
+    const struct {
         const char *path;
         int status;
         const char *body;
@@ -269,7 +276,7 @@ static void paths_client(void)
         {"/files/", 200, "<p>"},
         {"/files/sub/", 200, "<b>"},
         {"/files/sub/index.html", 200, "<b>"},
-        {"/files/inner", 200, "0123456789"},
+        {"/files/inner", resolves_beneath() ? 200 : 404, "0123456789"},
         {"/files/empty", 200, ""},
         {"/files/.well-known/a.txt", 200, "known"},
         {"/files/sub%2Findex.html", 200, "<b>"},
