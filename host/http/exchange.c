@@ -74,6 +74,14 @@ static void conclude(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
     exchange->way->answer(ctx, exchange);
 }
 
+static void leave_stream(rt_exchange *exchange)
+{
+    rt_live_leave(exchange);
+    rt_buffer_free(&exchange->taking);
+    rt_buffer_free(&exchange->trailers);
+    exchange->taken = 0;
+}
+
 static void done(rt_ctx *ctx, const rt_exit *exit, void *argument)
 {
     rt_exchange *exchange = argument;
@@ -82,10 +90,8 @@ static void done(rt_ctx *ctx, const rt_exit *exit, void *argument)
     exchange->connection->server->running -= exchange->counted;
     if (!exchange->gone)
         conclude(ctx, exchange, exit);
-    rt_live_leave(exchange);
-    rt_buffer_free(&exchange->taking);
-    rt_buffer_free(&exchange->trailers);
-    exchange->taken = 0;
+    if (exchange->live || exchange->taking.data || exchange->trailers.data)
+        leave_stream(exchange);
     /* Only now: while it counts, a connection that is closed by the last words stays. */
     exchange->connection->active--;
     exchange->way->ended(exchange);
