@@ -72,7 +72,9 @@ static int check_asked(rt_ctx *ctx, const rt_request *request, rt_exchange *exch
 {
     if (request->method != RT_GET)
         return refuse(ctx, exchange, &wrong_method, "a WebSocket is opened by GET");
-    if (!exchange->way->upgrade || !asks_for(ctx, request, "upgrade", "websocket"))
+    if (!exchange->way->upgrade)
+        return rt_host_fail(ctx, RT_EINVALID_ARGUMENT, "a WebSocket is opened over HTTP/1.1");
+    if (!asks_for(ctx, request, "upgrade", "websocket"))
         return refuse(ctx, exchange, &upgrade_required, "a WebSocket was to be asked for");
     if (!same(all_of(ctx, request, "sec-websocket-version"), RT_STR("13")))
         return refuse(ctx, exchange, &upgrade_required, "the WebSocket version is not 13");

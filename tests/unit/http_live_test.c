@@ -435,7 +435,7 @@ static void handshake_client(void)
         {GET("/ws"), 426, "Upgrade: websocket\r\n"},
         {"POST /ws HTTP/1.1\r\n" HOST UPGRADE KEY VERSION "\r\n", 405, "Allow: GET\r\n"},
         {"HEAD /ws HTTP/1.1\r\n" HOST UPGRADE KEY VERSION "\r\n", 405, "Allow: GET\r\n"},
-        {"GET /ws HTTP/1.0\r\n" HOST UPGRADE KEY VERSION "\r\n", 426, "Connection: close"},
+        {"GET /ws HTTP/1.0\r\n" HOST UPGRADE KEY VERSION "\r\n", 400, "HTTP/1.1"},
         {"GET /ws HTTP/1.1\r\n" HOST UPGRADE KEY "\r\n", 426, "Sec-WebSocket-Version: 13\r\n"},
         {"GET /ws HTTP/1.1\r\n" HOST UPGRADE KEY "Sec-WebSocket-Version: 8\r\n\r\n", 426,
          "Sec-WebSocket-Version: 13\r\n"},

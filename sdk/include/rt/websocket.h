@@ -57,8 +57,8 @@ typedef struct rt_websocket_message {
 
 /* Accepts: rt_websocket_accept(ctx, request, response, &socket, .subprotocols = "chat"). An error,
  * returned from the handler, becomes what RFC 6455 4.2 and RFC 9110 want: 426 where no WebSocket
- * of version 13 was asked for, 400 for a malformed handshake, 403 for a foreign origin, 503 while
- * the server drains. Headers added before are sent. */
+ * of version 13 was asked for, 400 for a malformed handshake or another HTTP than 1.1, 403 for a
+ * foreign origin, 503 while the server drains. Headers added before are sent. */
 #define rt_websocket_accept(ctx_, request_, response_, socket_, ...) \
     rt_host_table->websocket_accept(                                 \
         ctx_, request_, response_,                                   \
