@@ -44,8 +44,9 @@ static const rt_option_spec http_options[] = {
     OPTION("max_body", SIZE, "\"1 MiB\"", "0 B", "1 GiB", "Most bytes of a request's body; 413"),
     OPTION("max_message", SIZE, "\"1 MiB\"", "125 B", "1 GiB",
            "Most bytes of a WebSocket message; close code 1009"),
-    OPTION("ping_interval", DURATION, "\"15 s\"", "100 ms", "1 h",
-           "How long an event stream or a WebSocket is silent before the host sends a sign of life"),
+    OPTION(
+        "ping_interval", DURATION, "\"15 s\"", "100 ms", "1 h",
+        "How long an event stream or a WebSocket is silent before the host sends a sign of life"),
     OPTION("max_requests", INT, "10000", "1", "1000000", "Most requests at once in a worker; 503"),
     OPTION("max_connections", INT, "20000", "1", "1000000", "Most connections at once in a worker"),
 };
