@@ -18,7 +18,8 @@ typedef struct rt_host_settings {
     struct {
         const rt_setting *listen;                              /* list of addresses */
         int64_t request_timeout, header_timeout, idle_timeout; /* ns */
-        int64_t max_header, max_body;                          /* bytes */
+        int64_t ping_interval;                                 /* ns */
+        int64_t max_header, max_body, max_message;             /* bytes */
         int64_t max_requests, max_connections;                 /* a worker, at once */
         int64_t hsts;                                          /* ns; 0: none */
         bool security_headers;

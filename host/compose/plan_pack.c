@@ -138,6 +138,8 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->http.idle_timeout,
                           &host->http.max_header,
                           &host->http.max_body,
+                          &host->http.max_message,
+                          &host->http.ping_interval,
                           &host->http.max_requests,
                           &host->http.max_connections,
                           &host->http.hsts,

@@ -60,6 +60,8 @@ rt_ctx *rt_unit_start(const rt_unit_options *options, rt_work work, void *argume
 
 /* Cancels it: its waits return -RT_ECANCELED. Harmless when repeated. */
 void rt_unit_cancel(rt_ctx *ctx);
+/* Takes away the deadline that its root was started with; called in its own fiber. */
+void rt_unit_lift_deadline(rt_ctx *ctx);
 /* The arena of the unit. */
 rt_arena *rt_unit_arena(rt_ctx *ctx);
 /* Units alive, services and children among them. */

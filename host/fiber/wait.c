@@ -159,6 +159,16 @@ uint64_t rt_host_deadline(const rt_ctx *ctx)
     return rt_effective_deadline(rt_unit_of(ctx));
 }
 
+/* Nested work has its surroundings' deadline unless it chose its own, which stays. */
+void rt_unit_lift_deadline(rt_ctx *ctx)
+{
+    rt_unit *unit = rt_unit_of(ctx);
+    uint64_t lifted = unit->root->deadline;
+    for (; unit; unit = unit->parent)
+        if (unit->deadline == lifted)
+            unit->deadline = 0;
+}
+
 /* True if it moved, so that those of the children are to follow. */
 static bool move_deadline(rt_unit *unit, uint64_t deadline)
 {

@@ -80,8 +80,15 @@ static int at_data_line_feed(rt_http_body *body, char c)
     return c == '\n' ? RT_HTTP_MORE : 400;
 }
 
+static void keep_trailer(const rt_http_body *body, char c)
+{
+    if (body->trailers)
+        rt_buffer_char(body->trailers, c);
+}
+
 static int at_trailer_name(rt_http_body *body, char c)
 {
+    keep_trailer(body, c);
     if (++body->trailer_bytes > TRAILER_LIMIT)
         return 431;
     if (c == ':' && body->state == TRAILER_NAME)
@@ -103,6 +110,7 @@ static int at_trailer_start(rt_http_body *body, char c)
 
 static int at_trailer_value(rt_http_body *body, char c)
 {
+    keep_trailer(body, c);
     if (++body->trailer_bytes > TRAILER_LIMIT)
         return 431;
     if (c == '\r')
@@ -114,6 +122,7 @@ static int at_trailer_value(rt_http_body *body, char c)
 
 static int at_trailer_line_feed(rt_http_body *body, char c)
 {
+    keep_trailer(body, c);
     body->state = TRAILER_START;
     return c == '\n' ? RT_HTTP_MORE : 400;
 }

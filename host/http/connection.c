@@ -187,12 +187,21 @@ static void finish(rt_connection *connection)
         begin_linger(connection);
 }
 
+/* Sends until nothing is left or the peer must read first. Who waits for room hears of it here too:
+ * a socket may become writable between two looks at it. */
+static void send_out(rt_connection *connection)
+{
+    while (!connection->closed && connection->out.length) {
+        rt_connection_flush(connection);
+        if (connection->closed || connection->out.length)
+            return;
+        connection->protocol->flushed(connection);
+    }
+}
+
 void rt_connection_settle(rt_connection *connection)
 {
-    if (connection->closed)
-        return;
-    if (connection->out.length)
-        rt_connection_flush(connection);
+    send_out(connection);
     bool blocked = connection->out.length > 0;
     if (connection->closed)
         return;

@@ -1,5 +1,6 @@
 /* exchange.c — one request and its answer, as a unit of work */
 #include "http/internal.h"
+#include "http/live.h"
 #include "http/status.h"
 
 #include <string.h>
@@ -75,15 +76,27 @@ static void report(rt_ctx *ctx, rt_exchange *exchange)
         rt_features_end(ctx, exchange, response->status);
 }
 
+static void conclude_stream(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
+{
+    const rt_response *response = &exchange->response;
+    bool whole = exit->kind == RT_EXIT_SUCCESS;
+    if (exchange->live)
+        whole = rt_live_over(ctx, exchange->live, exit);
+    else if (!whole)
+        rt_problem_log(ctx, exchange, exit);
+    if (response->sized && !response->head_only && response->written != response->length)
+        whole = false;
+    whole = whole && finish_coding(ctx, exchange);
+    report(ctx, exchange);
+    if (!exchange->gone) /* it may have gone by the last words */
+        exchange->way->finish(exchange, whole);
+}
+
 static void conclude(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
 {
     bool succeeded = exit->kind == RT_EXIT_SUCCESS;
     if (exchange->response.streamed) {
-        if (!succeeded)
-            rt_problem_log(ctx, exchange, exit);
-        succeeded = succeeded && finish_coding(ctx, exchange);
-        report(ctx, exchange);
-        exchange->way->finish(exchange, succeeded);
+        conclude_stream(ctx, exchange, exit);
         return;
     }
     if (!succeeded)
@@ -94,25 +107,43 @@ static void conclude(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
     exchange->way->answer(ctx, exchange);
 }
 
+static void leave_stream(rt_exchange *exchange)
+{
+    rt_live_leave(exchange);
+    rt_buffer_free(&exchange->taking);
+    rt_buffer_free(&exchange->trailers);
+    exchange->taken = 0;
+}
+
 static void done(rt_ctx *ctx, const rt_exit *exit, void *argument)
 {
     rt_exchange *exchange = argument;
     exchange->busy = false;
     exchange->ctx = NULL;
     exchange->connection->server->running -= exchange->counted;
-    exchange->connection->active--;
     if (!exchange->gone)
         conclude(ctx, exchange, exit);
     else if (exchange->marks.began)
         rt_features_end(ctx, exchange, RT_STATUS_GONE);
     if (exchange->connection->server->features.marks)
         rt_marks_free(&exchange->marks);
+    if (exchange->live || exchange->taking.data || exchange->trailers.data)
+        leave_stream(exchange);
+    /* Only now: while it counts, a connection that is closed by the last words stays. */
+    exchange->connection->active--;
     exchange->way->ended(exchange);
 }
 
 void rt_exchange_abandon(rt_exchange *exchange)
 {
     exchange->gone = true;
+    rt_exchange_sent(exchange); /* other units may wait to send */
+    if (exchange->ctx)
+        rt_unit_cancel(exchange->ctx);
+}
+
+void rt_exchange_abort(const rt_exchange *exchange)
+{
     if (exchange->ctx)
         rt_unit_cancel(exchange->ctx);
 }
@@ -120,6 +151,7 @@ void rt_exchange_abandon(rt_exchange *exchange)
 void rt_exchange_free(rt_exchange *exchange)
 {
     rt_buffer_free(&exchange->body);
+    rt_buffer_free(&exchange->trailers);
     rt_marks_free(&exchange->marks);
     rt_response_discard(&exchange->response);
 }
@@ -168,6 +200,9 @@ static const char *begin(rt_exchange *exchange, char copy[RT_CORRELATION_LIMIT +
 {
     rt_http_server *server = exchange->connection->server;
     rt_response_begin(&exchange->response, server, server->head.method == RT_HEAD);
+    exchange->response.takes_trailers = server->head.takes_trailers;
+    exchange->refused = NULL;
+    exchange->awaits = false;
     rt_features_begin(exchange);
     return copy_correlation(copy, server->head.correlation);
 }

@@ -22,6 +22,13 @@
 #define RT_STREAM_WINDOW 65536u
 
 typedef struct rt_connection rt_connection;
+typedef struct rt_live rt_live;
+
+/* A status that no error code stands for, with header lines of its own. */
+typedef struct rt_refusal {
+    uint32_t status;
+    const char *headers;
+} rt_refusal;
 
 struct rt_response {
     uint32_t magic;
@@ -33,8 +40,11 @@ struct rt_response {
     rt_buffer bytes;
     rt_buffer headers;  /* whole lines */
     rt_buffer trailers; /* whole lines; of a streamed body */
+    uint64_t written;   /* bytes of a streamed body */
     bool head_only;
-    bool streamed; /* the head has gone out, and the body follows in pieces */
+    bool streamed;       /* the head has gone out, and the body follows in pieces */
+    bool sized;          /* it is streamed, and `length` is known */
+    bool takes_trailers; /* the client does (`TE: trailers`) */
 };
 
 /* How a protocol sends; all but `answer` and `ended` are for streams. */
@@ -55,6 +65,10 @@ typedef struct rt_way {
     void (*read)(rt_exchange *exchange);
     /* The last call: the unit is gone, and the exchange may go. */
     void (*ended)(rt_exchange *exchange);
+    /* Leaves HTTP for `protocol`: sends 101 with response.headers. From then on `body` gets the
+     * peer's bytes as they come, `write` sends bytes as they are, and `finish` ends the byte
+     * stream. NULL: this carrier has no such thing. */
+    void (*upgrade)(rt_ctx *ctx, rt_exchange *exchange, const char *protocol);
 } rt_way;
 
 struct rt_exchange {
@@ -67,10 +81,16 @@ struct rt_exchange {
     uint32_t allowed; /* methods, for 405 and OPTIONS */
     rt_response response;
     rt_marks marks;
-    rt_buffer body; /* of the request; of a streamed one what the handler has not taken */
+    rt_buffer body;   /* of the request; of a streamed one what the handler has not begun to take */
+    rt_buffer taking; /* of a streamed body: what it takes, */
+    size_t taken;     /* from here on */
+    rt_buffer trailers;          /* of the request: whole lines */
+    rt_live *live;               /* an event stream or a WebSocket; or NULL */
+    const rt_refusal *refused;   /* what a failure of the handler is answered by; or NULL */
     rt_parking reading, writing; /* the handler, while it waits for the peer */
     uint32_t body_status;        /* of a streamed body that went wrong: 400, 408, 413; else 0 */
     bool body_open;              /* it streams, and more may come */
+    bool awaits;                 /* the handler waits for more of it */
     bool busy;                   /* a unit of work runs */
     bool began;                  /* the unit had its fiber */
     bool counted;                /* it counts as a request */
@@ -87,8 +107,19 @@ bool rt_exchange_streams(const rt_exchange *exchange);
 void rt_exchange_received(rt_exchange *exchange);
 /* There is room for more of the answer. */
 void rt_exchange_sent(rt_exchange *exchange);
+/* The request's body, without the checks that handlers need. -RT_ECANCELED: the peer is gone. */
+int rt_exchange_read(rt_ctx *ctx, rt_exchange *exchange, void *into, uint64_t size, uint64_t *got);
+/* What is there of it, until the next call; takes so many bytes of that; says that more is awaited.
+ */
+rt_str rt_exchange_look(rt_exchange *exchange);
+void rt_exchange_skip(rt_exchange *exchange, uint64_t length);
+void rt_exchange_want(rt_exchange *exchange);
+/* Takes away the deadline that the handler has by default: what it does now has other limits. */
+void rt_exchange_lift_deadline(rt_ctx *ctx, const rt_exchange *exchange);
 /* The peer is gone: cancels what runs. */
 void rt_exchange_abandon(rt_exchange *exchange);
+/* Cancels the handler alone. */
+void rt_exchange_abort(const rt_exchange *exchange);
 /* Gives back its buffers. */
 void rt_exchange_free(rt_exchange *exchange);
 

@@ -8,6 +8,8 @@
 
 #include <rt/http.h>
 #include <rt/module.h>
+#include <rt/sse.h>
+#include <rt/websocket.h>
 #include <stdbool.h>
 
 typedef struct rt_router rt_router;
@@ -15,7 +17,8 @@ typedef struct rt_http_server rt_http_server;
 
 typedef struct rt_http_options {
     uint64_t request_timeout, header_timeout, idle_timeout; /* ns */
-    uint64_t max_header, max_body;                          /* bytes */
+    uint64_t ping_interval;                                 /* ns; of streams that are silent */
+    uint64_t max_header, max_body, max_message;             /* bytes */
     uint32_t max_requests, max_connections;                 /* at once */
     /* Groups and lists of the configuration, as host_schema.c declares them; NULL: off. */
     const rt_setting *trusted_proxies, *cors, *compression, *access_log;
@@ -68,6 +71,24 @@ int rt_host_body_read(rt_ctx *ctx, const rt_request *request, void *into, uint64
 int rt_host_respond_begin(rt_ctx *ctx, rt_response *response, uint32_t status,
                           const char *content_type);
 int rt_host_respond_write(rt_ctx *ctx, rt_response *response, const char *data, uint64_t length);
+rt_str rt_host_request_trailer(rt_ctx *ctx, const rt_request *request, const char *name);
+int rt_host_respond_trailer(rt_ctx *ctx, rt_response *response, const char *name,
+                            const char *value);
+int rt_host_respond_file(rt_ctx *ctx, const rt_request *request, rt_response *response,
+                         const char *folder, const char *path, uint64_t length,
+                         const char *content_type);
+int rt_host_stream_ends(const rt_response *response);
+int rt_host_stream_on_end(rt_ctx *ctx, rt_response *response, void (*function)(void *argument),
+                          void *argument);
+int rt_host_sse_begin(rt_ctx *ctx, const rt_request *request, rt_response *response);
+int rt_host_sse_send(rt_ctx *ctx, rt_response *response, const rt_sse_event *event);
+int rt_host_websocket_accept(rt_ctx *ctx, const rt_request *request, rt_response *response,
+                             const rt_websocket_options *options, rt_websocket **accepted);
+int rt_host_websocket_receive(rt_ctx *ctx, rt_websocket *socket, rt_websocket_message *message);
+int rt_host_websocket_send(rt_ctx *ctx, rt_websocket *socket, uint32_t type, const char *data,
+                           uint64_t length);
+int rt_host_websocket_close(rt_ctx *ctx, rt_websocket *socket, uint32_t code, const char *reason);
+const char *rt_host_websocket_subprotocol(const rt_websocket *socket);
 rt_json *rt_host_json_new(rt_ctx *ctx);
 void rt_host_json_event(rt_json *json, uint32_t event, const void *value, uint64_t length);
 int rt_host_json_text(rt_json *json, rt_str *text);

@@ -21,9 +21,10 @@ static void recall_head(const rt_connection *connection)
 static void begin_exchange(rt_connection *connection)
 {
     rt_http1 *http1 = &connection->http1;
+    http1->tunnel = false;
     http1->exchange.connection = connection;
-    http1->exchange.way = &rt_http1_way;
     http1->understands_chunks = connection->server->head.minor > 0;
+    http1->exchange.way = http1->understands_chunks ? &rt_http1_way : &rt_http10_way;
 }
 
 /* Answers the server's parsed head by a refusal, the connection's last answer. */
@@ -107,6 +108,7 @@ static bool begin_body(rt_connection *connection, rt_window *w)
     const rt_route *route = http1->exchange.route;
     int result =
         rt_http_body_begin(&http1->body_reader, head, body_limit(connection->server, route));
+    http1->body_reader.trailers = &http1->exchange.trailers;
     if (result != RT_HTTP_DONE && !route) {
         answer_without_body(connection);
         return false;
@@ -261,8 +263,12 @@ static void end_body(rt_connection *connection, uint32_t status)
 static void take_body(rt_connection *connection, rt_window w)
 {
     rt_http1 *http1 = &connection->http1;
+    if (http1->tunnel) {
+        rt_buffer_add(&http1->exchange.body, w.at, (size_t)(w.end - w.at));
+        rt_exchange_received(&http1->exchange);
+        return;
+    }
     int result = rt_http_body_read(&http1->body_reader, &http1->exchange.body, &w.at, w.end);
-    http1->awaits_body = false;
     if (result == RT_HTTP_MORE) {
         rt_exchange_received(&http1->exchange);
         return;
@@ -291,8 +297,13 @@ static void received(rt_connection *connection, const char *data, size_t length)
 
 static void finished(rt_connection *connection)
 {
-    if (connection->http1.exchange.body_open)
+    rt_http1 *http1 = &connection->http1;
+    if (http1->tunnel)
+        end_body(connection, 0);
+    else if (http1->exchange.body_open)
         end_body(connection, 400);
+    else if (http1->exchange.live) /* nobody ends half an event stream */
+        rt_connection_close(connection);
 }
 
 static void flushed(rt_connection *connection)
@@ -325,7 +336,7 @@ static enum rt_timeout_class awaits(const rt_connection *connection)
 {
     const rt_http1 *http1 = &connection->http1;
     if (http1->exchange.busy)
-        return http1->awaits_body ? RT_TIMEOUT_BODY : RT_TIMEOUT_NONE;
+        return http1->exchange.awaits && !http1->tunnel ? RT_TIMEOUT_BODY : RT_TIMEOUT_NONE;
     if (http1->reading_body)
         return RT_TIMEOUT_BODY;
     return http1->ahead.length || connection->fresh ? RT_TIMEOUT_HEADER : RT_TIMEOUT_IDLE;
@@ -335,8 +346,7 @@ static void expired(rt_connection *connection)
 {
     rt_http1 *http1 = &connection->http1;
     bool begun = http1->reading_body || http1->ahead.length;
-    if (http1->awaits_body && !connection->out.length) {
-        http1->awaits_body = false;
+    if (http1->exchange.awaits && !connection->out.length) {
         end_body(connection, 408);
     } else if (begun && !http1->exchange.busy && !connection->out.length) {
         recall_head(connection);

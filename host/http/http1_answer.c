@@ -28,7 +28,7 @@ static char *prepend_framing(char *at, const rt_connection *connection)
 {
     const rt_response *response = &connection->http1.exchange.response;
     uint32_t status = response->status;
-    if (response->streamed)
+    if (response->streamed && !response->sized)
         return connection->http1.understands_chunks ? PREPEND(at, "Transfer-Encoding: chunked\r\n")
                                                     : at;
     if (status == 204 || status == 304)
@@ -119,16 +119,26 @@ static void answer(rt_ctx *ctx, rt_exchange *exchange)
 static void push_out(rt_connection *connection)
 {
     rt_connection_flush(connection);
-    if (!connection->closed)
-        rt_connection_watch(connection);
+    if (connection->closed)
+        return;
+    if (!connection->out.length)
+        rt_exchange_sent(&connection->http1.exchange); /* another fiber may wait for that */
+    rt_connection_watch(connection);
+}
+
+static bool sends_chunks(const rt_connection *connection)
+{
+    const rt_http1 *http1 = &connection->http1;
+    return http1->understands_chunks && !http1->exchange.response.sized && !http1->tunnel;
 }
 
 static void begin(rt_ctx *ctx, rt_exchange *exchange)
 {
     rt_connection *connection = exchange->connection;
-    if (!connection->http1.understands_chunks || connection->server->draining)
-        connection->last = connection->linger =
-            true; /* the end of the body is that of the stream */
+    /* A body without chunks and length ends with the connection. */
+    bool delimited = connection->http1.understands_chunks || exchange->response.sized;
+    if (!delimited || connection->server->draining)
+        connection->last = connection->linger = true;
     commit(ctx, connection);
     push_out(connection);
 }
@@ -136,7 +146,7 @@ static void begin(rt_ctx *ctx, rt_exchange *exchange)
 static void write_piece(rt_exchange *exchange, const char *data, size_t length)
 {
     rt_connection *connection = exchange->connection;
-    bool chunks = connection->http1.understands_chunks;
+    bool chunks = sends_chunks(connection);
     if (chunks)
         rt_buffer_format(&connection->out, "%zx\r\n", length);
     rt_buffer_add(&connection->out, data, length);
@@ -167,7 +177,7 @@ static void finish(rt_exchange *exchange, bool whole)
         return;
     }
     judge_end(connection);
-    if (connection->http1.understands_chunks && !response->head_only) {
+    if (sends_chunks(connection) && !response->head_only) {
         rt_buffer_text(&connection->out, "0\r\n");
         rt_buffer_add(&connection->out, response->trailers.data, response->trailers.length);
         rt_buffer_text(&connection->out, "\r\n");
@@ -179,24 +189,60 @@ static void read_more(rt_exchange *exchange)
 {
     rt_connection *connection = exchange->connection;
     rt_http1 *http1 = &connection->http1;
-    http1->awaits_body = exchange->body.length == 0 && exchange->body_open;
-    if (http1->owes_continue && http1->awaits_body && !exchange->response.streamed) {
+    if (http1->owes_continue && exchange->awaits && !exchange->response.streamed)
         rt_buffer_text(&connection->out, "HTTP/1.1 100 Continue\r\n\r\n");
-        rt_connection_flush(connection);
-    }
     http1->owes_continue = false;
-    if (!connection->closed)
-        rt_connection_watch(connection);
+    push_out(connection);
 }
 
 static void ended(rt_exchange *exchange)
 {
-    exchange->connection->http1.awaits_body = false;
     exchange->body_open = false;
     rt_http1_answered(exchange->connection);
 }
 
+/* What came behind the request is the other protocol's already. */
+static void take_ahead(rt_connection *connection)
+{
+    rt_http1 *http1 = &connection->http1;
+    rt_buffer_add(&http1->exchange.body, http1->ahead.data, http1->ahead.length);
+    rt_buffer_free(&http1->ahead);
+    if (!http1->taking)
+        return;
+    rt_window *rest = http1->taking;
+    rt_buffer_add(&http1->exchange.body, rest->at, (size_t)(rest->end - rest->at));
+    rest->at = rest->end;
+}
+
+static void upgrade(rt_ctx *ctx, rt_exchange *exchange, const char *protocol)
+{
+    rt_connection *connection = exchange->connection;
+    rt_buffer *out = &connection->out;
+    connection->http1.tunnel = true;
+    connection->last = connection->linger = true;
+    exchange->body_open = !connection->eof;
+    take_ahead(connection);
+    rt_buffer_text(out, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n");
+    rt_buffer_format(out, "Upgrade: %s\r\n", protocol);
+    rt_buffer_add(out, rt_date_line(connection->server), RT_DATE_LENGTH);
+    rt_buffer_add(out, exchange->response.headers.data, exchange->response.headers.length);
+    rt_buffer_format(out, "X-Correlation-Id: %s\r\n\r\n", rt_host_correlation_id(ctx));
+    push_out(connection);
+}
+
 const rt_way rt_http1_way = {
+    .answer = answer,
+    .begin = begin,
+    .write = write_piece,
+    .is_full = is_full,
+    .finish = finish,
+    .read = read_more,
+    .ended = ended,
+    .upgrade = upgrade,
+};
+
+/* HTTP/1.0 ends where its answer does. */
+const rt_way rt_http10_way = {
     .answer = answer,
     .begin = begin,
     .write = write_piece,

@@ -68,12 +68,12 @@ typedef struct rt_http1 {
     rt_http_scan scan; /* of `ahead` */
     rt_buffer ahead;   /* bytes not yet taken, or the head whose body is being read */
     rt_http_body body_reader;
-    const rt_window *taking; /* while requests are taken: what is left of the bytes */
+    rt_window *taking; /* while requests are taken: what is left of the bytes */
     rt_exchange exchange;
     bool reading_body;       /* of a request that does not run yet, whose head is in `ahead` */
-    bool awaits_body;        /* the handler waits for more of it */
     bool owes_continue;      /* the peer waits for 100 Continue */
     bool understands_chunks; /* it speaks HTTP/1.1 */
+    bool tunnel;             /* the exchange has left HTTP: bytes go through as they are */
 } rt_http1;
 
 struct rt_connection {
@@ -127,6 +127,7 @@ struct rt_http_server {
     rt_listener *listeners;
     rt_connection *connections;
     rt_features features;
+    rt_live *first_live, *last_live; /* the one that spoke last is the last */
     uint32_t connection_count;
     uint32_t running; /* requests */
     rt_timeout_list timeouts[RT_TIMEOUT_CLASSES];
@@ -188,7 +189,7 @@ bool rt_http1_holds_request(const rt_connection *connection);
 void rt_http1_answered(rt_connection *connection);
 
 /* http1_answer.c */
-extern const rt_way rt_http1_way;
+extern const rt_way rt_http1_way, rt_http10_way;
 
 /* request.c: a copy of the server's parsed head in the unit's arena */
 rt_full_request *rt_request_build(rt_ctx *ctx, rt_exchange *exchange);
@@ -202,6 +203,16 @@ int rt_response_check(rt_ctx *ctx, const rt_response *response, uint32_t status,
 /* Checks and takes status and type; the head may be written. */
 int rt_response_open(rt_ctx *ctx, rt_response *response, uint32_t status, const char *content_type,
                      uint64_t length);
+/* As rt_host_respond_begin, but never compressed: for pieces that do not go through
+ * rt_host_respond_write, and for a body of known length. */
+int rt_response_begin_plain(rt_ctx *ctx, rt_response *response, uint32_t status,
+                            const char *content_type);
+int rt_response_begin_sized(rt_ctx *ctx, rt_response *response, uint32_t status,
+                            const char *content_type, uint64_t length);
+/* Adds a line that handlers must not add themselves; `value` is text. */
+void rt_response_add_line(rt_response *response, const char *name, const char *value);
+/* Whether a response can still be answered; the reason is the context's error. */
+int rt_response_check_open(rt_ctx *ctx, const rt_response *response);
 bool rt_status_has_body(uint32_t status);
 void rt_buffer_recycle(rt_http_server *server, rt_buffer *buffer);
 /* The line `Date: …`, of this second. */

@@ -265,6 +265,20 @@ static int judge_connection(rt_http_head *head, fields *seen, rt_str value)
     return RT_HTTP_DONE;
 }
 
+static int judge_te(rt_http_head *head, fields *seen, rt_str value)
+{
+    (void)seen;
+    const char *at = value.data, *end = value.data + value.length;
+    while (at < end) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        const char *stop = comma ? comma : end;
+        if (rt_http_same(trim(at, stop), "trailers"))
+            head->takes_trailers = head->minor > 0;
+        at = stop + 1;
+    }
+    return RT_HTTP_DONE;
+}
+
 static int judge_expect(rt_http_head *head, fields *seen, rt_str value)
 {
     (void)seen;
@@ -302,12 +316,14 @@ static const struct {
     FIELD("content-length", judge_content_length),
     FIELD("transfer-encoding", judge_transfer_encoding),
     FIELD("expect", judge_expect),
+    FIELD("te", judge_te),
     FIELD("x-correlation-id", judge_correlation),
 #undef FIELD
 };
 
 /* One bit for each length that a judged field has, so that most others cost one test. */
-#define LENGTHS ((1u << 4) | (1u << 10) | (1u << 14) | (1u << 17) | (1u << 6) | (1u << 16))
+#define LENGTHS \
+    ((1u << 2) | (1u << 4) | (1u << 10) | (1u << 14) | (1u << 17) | (1u << 6) | (1u << 16))
 
 static int judge_field(rt_http_head *head, fields *seen)
 {

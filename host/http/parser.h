@@ -44,6 +44,7 @@ typedef struct rt_http_head {
     bool chunked;
     bool close;
     bool expects_continue;
+    bool takes_trailers;    /* `TE: trailers` */
     bool asterisk;          /* OPTIONS * */
     bool is_absolute;       /* the target had the form http://host/path */
     bool is_decoded;        /* path and segments point into `decoded` */
@@ -77,6 +78,7 @@ typedef struct rt_http_body {
     uint32_t digits;
     uint32_t extension_bytes; /* of all chunks */
     uint32_t trailer_bytes;
+    rt_buffer *trailers; /* set after rt_http_body_begin: gets their lines; or NULL */
     uint8_t state;
 } rt_http_body;
 

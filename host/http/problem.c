@@ -39,6 +39,8 @@ static const rt_error *error_of(const rt_exit *exit)
 
 static uint32_t status_of(const rt_exchange *exchange, const rt_exit *exit)
 {
+    if (exchange->refused && exit->kind == RT_EXIT_FAILURE)
+        return exchange->refused->status;
     if (exchange->body_status && exit->kind == RT_EXIT_FAILURE)
         return exchange->body_status;
     if (exit->kind == RT_EXIT_DEFECT)
@@ -76,6 +78,8 @@ void rt_problem_of_exit(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
     bool shown = status < 500 || exchange->connection->server->options.development;
     rt_problem_log(ctx, exchange, exit);
     rt_buffer_free(&exchange->response.headers);
+    if (exchange->refused && exchange->refused->headers)
+        rt_buffer_text(&exchange->response.headers, exchange->refused->headers);
     rt_problem_answer(ctx, &exchange->response, status, named ? rt_code_name(exit->result) : NULL,
                       shown ? message_of(exit) : NULL);
 }

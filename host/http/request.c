@@ -72,6 +72,10 @@ static void copy_path(rt_full_request *full, rt_arena *arena, const rt_http_head
     full->parameters = rt_arena_alloc(arena, route->parameter_count * sizeof(rt_str));
     for (uint32_t i = 0; i < route->parameter_count; i++)
         full->parameters[i] = moved(head->segments[route->parameter_segments[i]], distance);
+    if (route->takes_rest) {
+        rt_str *rest = &full->parameters[route->parameter_count - 1];
+        rest->length = (uint64_t)(full->request.path.data + full->request.path.length - rest->data);
+    }
 }
 
 rt_full_request *rt_request_build(rt_ctx *ctx, rt_exchange *exchange)

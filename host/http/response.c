@@ -1,3 +1,4 @@
+#include "http/file.h"
 #include "http/internal.h"
 #include "http/status.h"
 
@@ -64,7 +65,7 @@ static bool is_hosts_own(rt_str name)
     return false;
 }
 
-static int check_open(rt_ctx *ctx, const rt_response *response)
+int rt_response_check_open(rt_ctx *ctx, const rt_response *response)
 {
     if (!response || response->magic != RT_RESPONSE_MAGIC)
         return rt_host_fail(ctx, RT_EFAILED_PRECONDITION, "the response is over");
@@ -73,9 +74,24 @@ static int check_open(rt_ctx *ctx, const rt_response *response)
     return 0;
 }
 
+static void add_line(rt_buffer *lines, const char *name, const char *value)
+{
+    size_t name_length = strlen(name), length = strlen(value);
+    rt_buffer_reserve(lines, name_length + length + 4);
+    rt_buffer_add(lines, name, name_length);
+    rt_buffer_add(lines, ": ", 2);
+    rt_buffer_add(lines, value, length);
+    rt_buffer_add(lines, "\r\n", 2);
+}
+
+void rt_response_add_line(rt_response *response, const char *name, const char *value)
+{
+    add_line(&response->headers, name, value);
+}
+
 int rt_host_response_header(rt_ctx *ctx, rt_response *response, const char *name, const char *value)
 {
-    RT_TRY(check_open(ctx, response));
+    RT_TRY(rt_response_check_open(ctx, response));
     if (!name || !value)
         return rt_host_fail(ctx, RT_EINVALID_ARGUMENT, "a header needs a name and a value");
     rt_str n = {name, strlen(name)}, v = {value, strlen(value)};
@@ -86,11 +102,7 @@ int rt_host_response_header(rt_ctx *ctx, rt_response *response, const char *name
     if (!rt_http_is_text(v))
         return rt_host_fail(ctx, RT_EINVALID_ARGUMENT, "the value of `%s` has control characters",
                             name);
-    rt_buffer_reserve(&response->headers, n.length + v.length + 4);
-    rt_buffer_add(&response->headers, name, n.length);
-    rt_buffer_add(&response->headers, ": ", 2);
-    rt_buffer_add(&response->headers, value, v.length);
-    rt_buffer_add(&response->headers, "\r\n", 2);
+    rt_response_add_line(response, name, value);
     return 0;
 }
 
@@ -115,7 +127,7 @@ static int check_answer(rt_ctx *ctx, uint32_t status, const char *content_type, 
 int rt_response_check(rt_ctx *ctx, const rt_response *response, uint32_t status,
                       const char *content_type, uint64_t length)
 {
-    RT_TRY(check_open(ctx, response));
+    RT_TRY(rt_response_check_open(ctx, response));
     return check_answer(ctx, status, content_type, length);
 }
 
@@ -165,16 +177,9 @@ int rt_host_respond(rt_ctx *ctx, rt_response *response, uint32_t status, const c
 
 static void write_date(rt_http_server *server)
 {
-    time_t now = time(NULL);
-    struct tm parts;
-    gmtime_r(&now, &parts);
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    snprintf(server->date_line, sizeof server->date_line,
-             "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n", days + parts.tm_wday * 3,
-             (unsigned)parts.tm_mday % 100, months + parts.tm_mon * 3,
-             (unsigned)(parts.tm_year + 1900) % 10000, (unsigned)parts.tm_hour % 100,
-             (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100);
+    char date[RT_TIME_SIZE];
+    rt_http_time_write(time(NULL), date);
+    snprintf(server->date_line, sizeof server->date_line, "Date: %s\r\n", date);
 }
 
 const char *rt_date_line(rt_http_server *server)

@@ -19,7 +19,7 @@ typedef struct node {
     rt_str literal;
     struct node **children; /* of literals, sorted by `compare` */
     size_t child_count;
-    struct node *parameter;
+    struct node *parameter, *rest;
     const rt_route *routes[METHODS];
 } node;
 
@@ -125,6 +125,26 @@ static bool add_parameter(rt_arena *arena, rt_route *route, rt_str name, uint32_
     return true;
 }
 
+static node *rest_child(rt_router *router, node *parent)
+{
+    if (!parent->rest)
+        parent->rest = RT_NEW(&router->arena, node);
+    return parent->rest;
+}
+
+/* The node of a `{name}`, or of a `{name...}`, which takes all that is left and so comes last. */
+static node *place_parameter(rt_router *router, node *at, rt_route *route, rt_str name,
+                             uint32_t segment, bool last)
+{
+    bool rest = name.length > 3 && !memcmp(name.data + name.length - 3, "...", 3);
+    if (rest)
+        name.length -= 3;
+    if ((rest && !last) || !add_parameter(&router->arena, route, name, segment))
+        return NULL;
+    route->takes_rest = rest;
+    return rest ? rest_child(router, at) : parameter_child(router, at);
+}
+
 /* The node of the pattern, made if need be; NULL if the pattern is malformed. `route->pattern` is
  * the router's own copy, so literals can point into it. */
 static node *place(rt_router *router, rt_route *route)
@@ -141,8 +161,7 @@ static node *place(rt_router *router, rt_route *route)
             return NULL;
         if (piece.length > 2 && start[0] == '{' && text[-1] == '}') {
             rt_str name = {start + 1, piece.length - 2};
-            at = add_parameter(&router->arena, route, name, segment) ? parameter_child(router, at)
-                                                                     : NULL;
+            at = place_parameter(router, at, route, name, segment, !*text);
         } else {
             at = is_literal(piece, !*text) ? literal_child(router, at, piece) : NULL;
         }
@@ -212,7 +231,8 @@ static const rt_route *of_method(const node *leaf, uint32_t method, uint32_t *al
     return NULL;
 }
 
-/* Depth is at most RT_HTTP_SEGMENTS. A literal that leads nowhere gives way to the parameter. */
+/* Depth is at most RT_HTTP_SEGMENTS. A literal that leads nowhere gives way to the parameter, and
+ * that to what takes the rest. */
 static const rt_route *descend(const node *at, const rt_http_head *head, uint32_t segment,
                                uint32_t *allowed)
 {
@@ -223,6 +243,8 @@ static const rt_route *descend(const node *at, const rt_http_head *head, uint32_
     const rt_route *route = found ? descend(at->children[child], head, segment + 1, allowed) : NULL;
     if (!route && at->parameter && head->segments[segment].length)
         route = descend(at->parameter, head, segment + 1, allowed);
+    if (!route && at->rest)
+        route = of_method(at->rest, head->method, allowed);
     return route;
 }
 

@@ -21,6 +21,7 @@ typedef struct rt_route {
     uint64_t timeout;           /* ns; 0: the default */
     bool streams;               /* its handler reads the body in pieces */
     bool uncompressed;          /* its answers stay as they are */
+    bool takes_rest;            /* by its last parameter */
     uint32_t parameter_count;
     const char *parameters[RT_HTTP_SEGMENTS];
     uint8_t parameter_segments[RT_HTTP_SEGMENTS]; /* which segment of the path each one is */

@@ -1,4 +1,5 @@
 #include "http/internal.h"
+#include "http/live.h"
 
 #include "telemetry/log.h"
 
@@ -21,7 +22,8 @@ static void use_defaults(rt_http_options *options)
     } defaults[] = {
         {&options->request_timeout, RT_S(30)}, {&options->header_timeout, RT_S(10)},
         {&options->idle_timeout, RT_S(60)},    {&options->max_header, 16384},
-        {&options->max_body, 1 << 20},
+        {&options->max_body, 1 << 20},         {&options->max_message, 1 << 20},
+        {&options->ping_interval, RT_S(15)},
     };
     for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
         if (!*defaults[i].value)
@@ -147,6 +149,7 @@ static void on_tick(uv_timer_t *timer)
 {
     rt_http_server *server = timer->data;
     rt_timeouts_sweep(server);
+    rt_lives_sweep(server);
     if (server->paused && !is_full(server))
         accept_again(server);
     if (!server->connection_count && !server->paused)
@@ -229,6 +232,7 @@ static void begin_drain(rt_http_server *server, void (*drained)(void *argument),
     server->paused = false;
     close_listeners(server);
     announce_drain(server);
+    rt_lives_drain(server);
 }
 
 static void close_idle(rt_http_server *server)

@@ -28,6 +28,9 @@ uint64_t rt_timeouts_period(const rt_http_server *server)
     for (int i = RT_TIMEOUT_NONE + 1; i < RT_TIMEOUT_CLASSES; i++)
         if (server->timeouts[i].duration / 4 < period)
             period = server->timeouts[i].duration / 4;
+    uint64_t ping = server->options.ping_interval / 1000000 / 4;
+    if (ping < period)
+        period = ping;
     return period ? period : 1;
 }
 

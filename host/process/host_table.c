@@ -78,6 +78,19 @@ static const rt_host table = {
     .body_read = rt_host_body_read,
     .respond_begin = rt_host_respond_begin,
     .respond_write = rt_host_respond_write,
+
+    .request_trailer = rt_host_request_trailer,
+    .respond_trailer = rt_host_respond_trailer,
+    .respond_file = rt_host_respond_file,
+    .stream_ends = rt_host_stream_ends,
+    .stream_on_end = rt_host_stream_on_end,
+    .sse_begin = rt_host_sse_begin,
+    .sse_send = rt_host_sse_send,
+    .websocket_accept = rt_host_websocket_accept,
+    .websocket_receive = rt_host_websocket_receive,
+    .websocket_send = rt_host_websocket_send,
+    .websocket_close = rt_host_websocket_close,
+    .websocket_subprotocol = rt_host_websocket_subprotocol,
 };
 
 const rt_host *rt_host_table = &table;

@@ -13,6 +13,8 @@ rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router)
         .idle_timeout = (uint64_t)plan->host.http.idle_timeout,
         .max_header = (uint64_t)plan->host.http.max_header,
         .max_body = (uint64_t)plan->host.http.max_body,
+        .max_message = (uint64_t)plan->host.http.max_message,
+        .ping_interval = (uint64_t)plan->host.http.ping_interval,
         .max_requests = (uint32_t)plan->host.http.max_requests,
         .max_connections = (uint32_t)plan->host.http.max_connections,
         .trusted_proxies = plan->host.http.trusted_proxies,

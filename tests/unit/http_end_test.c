@@ -157,6 +157,7 @@ static void stop_by_retiring(void)
     catch_up(resting);
     command(RETIRE);
     retired = true;
+    look(); /* or the request may be taken first */
     tell(resting, GET("/hello"));
     CU_ASSERT_EQUAL(hear_last(resting, true), 200);
     CU_ASSERT_TRUE(ended(resting));

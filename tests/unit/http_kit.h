@@ -33,6 +33,7 @@ static uv_async_t async;
 static _Atomic unsigned commands; /* bits */
 static _Atomic bool drained;
 static void (*client)(void);
+static void (*more_routes)(rt_router *router); /* of the test; or NULL */
 
 static inline void on_drained(void *argument)
 {
@@ -47,6 +48,7 @@ static struct {
     _Atomic unsigned looks;
     _Atomic bool paused, listening, short_of_descriptors;
     _Atomic unsigned connections, blocked; /* blocked: the peer does not read its answer */
+    _Atomic size_t most_out;               /* bytes that wait to be sent on one */
 } seen;
 
 static inline void see(void)
@@ -54,6 +56,9 @@ static inline void see(void)
     unsigned blocked = 0;
     for (rt_connection *c = server->connections; c; c = c->next)
         blocked += c->out.length > 0;
+    for (rt_connection *c = server->connections; c; c = c->next)
+        if (c->out.length > seen.most_out)
+            seen.most_out = c->out.length;
     seen.blocked = blocked;
     seen.connections = server->connection_count;
     seen.paused = server->paused;
@@ -115,6 +120,8 @@ static inline void serve(rt_http_options options, void (*with)(void))
     rt_log_open(&(rt_log_options){.level = "fatal", .format = "pretty"});
     CU_ASSERT_EQUAL(rt_loop_open(&(rt_loop_options){0}), 0);
     add_routes(router);
+    if (more_routes)
+        more_routes(router);
     int fd = listen_somewhere();
     server = rt_http_open(&options, router);
     CU_ASSERT_EQUAL(rt_http_listen(server, fd, 0), 0);
@@ -172,6 +179,69 @@ static inline int hear_answer(int fd, bool body)
         return 0;
     reply[length + rest] = 0;
     return atoi(reply + 9);
+}
+
+/* The head alone; its status, or 0. */
+static inline int hear_head(int fd)
+{
+    return hear_answer(fd, false);
+}
+
+/* Bytes until the connection ends, at most `size`; how many, or -1 after a reset. */
+static inline ssize_t hear_rest(int fd, char *into, size_t size)
+{
+    size_t length = 0;
+    ssize_t got;
+    while (length < size && (got = recv(fd, into + length, size - length, 0)) != 0) {
+        if (got < 0)
+            return -1;
+        length += (size_t)got;
+    }
+    return (ssize_t)length;
+}
+
+/* The line up to CRLF, without it. False: the connection ended. */
+static inline bool hear_line(int fd, char *line, size_t size)
+{
+    size_t length = 0;
+    while (length + 1 < size && recv(fd, line + length, 1, 0) == 1)
+        if (line[length++] == '\n') {
+            line[length - 2] = 0;
+            return true;
+        }
+    return false;
+}
+
+/* A chunked body, into `into` as far as it has room. Its length; -1 if it is cut. Trailers are left
+ * in `reply`. */
+static inline int64_t hear_chunks(int fd, char *into, size_t size)
+{
+    static char piece[65536];
+    char line[1024];
+    int64_t total = 0;
+    reply[0] = 0;
+    while (hear_line(fd, line, sizeof line)) {
+        size_t rest = strtoul(line, NULL, 16);
+        if (!rest)
+            break;
+        for (size_t got; rest; rest -= got) {
+            ssize_t n = recv(fd, piece, rest < sizeof piece ? rest : sizeof piece, 0);
+            if (n <= 0)
+                return -1;
+            got = (size_t)n;
+            for (size_t i = 0; i < got && (size_t)total + i < size; i++)
+                into[(size_t)total + i] = piece[i];
+            total += n;
+        }
+        if (!hear_line(fd, line, sizeof line) || line[0])
+            return -1;
+        line[0] = 'x';
+    }
+    if (line[0] != '0')
+        return -1;
+    while (hear_line(fd, line, sizeof line) && line[0])
+        strcat(strcat(reply, line), "\n");
+    return line[0] ? -1 : total;
 }
 
 static inline int hear(int fd)

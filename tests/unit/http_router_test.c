@@ -149,9 +149,10 @@ static void conflicts(void)
 static void malformed(void)
 {
     static const char *const patterns[] = {
-        "",       "a",       "/a//b",  "/{}",      "/{x",     "/x}",  "/a{x}",    "/{x}b",
-        "/{a b}", "/{1a}",   "/{a-b}", "/{a}/{a}", "/a?b",    "/a#b", "/a%20b",   "/.",
-        "/..",    "/a/../b", "/a\nb",  "/{a.b}",   "/{a{b}}", "//",   "/a/{x}/{", "*"};
+        "",       "a",         "/a//b",  "/{}",      "/{x",        "/x}",  "/a{x}",    "/{x}b",
+        "/{a b}", "/{1a}",     "/{a-b}", "/{a}/{a}", "/a?b",       "/a#b", "/a%20b",   "/.",
+        "/..",    "/a/../b",   "/a\nb",  "/{a.b}",   "/{a{b}}",    "//",   "/a/{x}/{", "*",
+        "/{...}", "/{a...}/b", "/{a..}", "/{a....}", "/{a}/{a...}"};
     rt_router *router = rt_router_new();
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
         CU_ASSERT_EQUAL(add(router, RT_GET, patterns[i]), -RT_EINVALID_ARGUMENT);
@@ -176,6 +177,32 @@ static void malformed(void)
     rt_router_free(router);
 }
 
+static void rests(void)
+{
+    rt_router *router = rt_router_new();
+    CU_ASSERT_EQUAL(add(router, RT_GET, "/files/{path...}"), 0);
+    CU_ASSERT_EQUAL(add(router, RT_GET, "/files/{path...}"), -RT_EALREADY_EXISTS);
+    CU_ASSERT_EQUAL(add(router, RT_PUT, "/files/own"), 0);
+    CU_ASSERT_EQUAL(add(router, RT_GET, "/files/{name}"), 0);
+    CU_ASSERT_EQUAL(add(router, RT_GET, "/files/{name}/about"), 0);
+    static const char *const cases[][2] = {
+        {"/files/", "GET /files/{path...}"},
+        {"/files/a", "GET /files/{name}"},
+        {"/files/own", "GET /files/{name}"},
+        {"/files/a/about", "GET /files/{name}/about"},
+        {"/files/a/other", "GET /files/{path...}"},
+        {"/files/a/", "GET /files/{path...}"},
+        {"/files//a", "GET /files/{path...}"},
+        {"/files", "none"},
+        {"/file/a", "none"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        CU_ASSERT_STRING_EQUAL(name(router, "GET", cases[i][0]), cases[i][1]);
+    CU_ASSERT_STRING_EQUAL(name(router, "DELETE", "/files/a/b"), "none");
+    CU_ASSERT_EQUAL(allowed, 1u << RT_GET | 1u << RT_HEAD | 1u << RT_OPTIONS);
+    rt_router_free(router);
+}
+
 RT_TEST_MAIN("http_router", {"literal patterns match their path alone", literal_routes},
              {"five hundred literals are told apart", many_literals},
              {"parameters are decoded segments that are not empty", parameters},
@@ -183,4 +210,5 @@ RT_TEST_MAIN("http_router", {"literal patterns match their path alone", literal_
               literal_first},
              {"HEAD falls back to GET and other methods are listed", methods},
              {"the same method and pattern twice names who has it", conflicts},
+             {"`{name...}` takes what is left, after all else", rests},
              {"malformed patterns are refused", malformed})

@@ -68,9 +68,18 @@ static const rt_plan plan = {
              .shutdown_delay = 3,
              .finalizer_timeout = 4,
              .core_dumps = true,
-             .http = {&listens, 5, 6, 7, 8, 9, 10, 11},
+             .http = {.listen = &listens,
+                      .request_timeout = 5,
+                      .header_timeout = 6,
+                      .idle_timeout = 7,
+                      .max_header = 8,
+                      .max_body = 9,
+                      .max_requests = 10,
+                      .max_connections = 11,
+                      .max_message = 13,
+                      .ping_interval = 14},
              .admin = {&listens},
-             .health = {13, 14, "degraded"},
+             .health = {15, 16, "degraded"},
              .log = {"warn", "json", NULL},
              .pool = {12}},
     .instances = instances,
@@ -117,9 +126,11 @@ static void members_have_their_values(void)
         CU_ASSERT_EQUAL(copy->environment, RT_STAGING);
         CU_ASSERT_EQUAL(copy->host.pool.threads, 12);
         CU_ASSERT_EQUAL(copy->host.http.max_connections, 11);
-        CU_ASSERT_EQUAL(copy->host.health.timeout, 14);
+        CU_ASSERT_EQUAL(copy->host.health.timeout, 16);
         CU_ASSERT_STRING_EQUAL(copy->host.health.fail_on, "degraded");
         CU_ASSERT_STRING_EQUAL(copy->host.admin.listen->value.members[1].value.text, "[::1]:8080");
+        CU_ASSERT_EQUAL(copy->host.http.max_message, 13);
+        CU_ASSERT_EQUAL(copy->host.http.ping_interval, 14);
         CU_ASSERT_PTR_NULL(copy->host.log.file);
         CU_ASSERT_TRUE(copy->host.core_dumps);
         CU_ASSERT_STRING_EQUAL(copy->host.http.listen->value.members[1].value.text, "[::1]:8080");
