@@ -37,14 +37,24 @@ bool rt_correlation_valid(const char *id)
     return length > 0 && length <= LENGTH_MOST && id[length] == '\0';
 }
 
+typedef uint8_t digits __attribute__((vector_size(16)));
+
+static digits as_hexadecimal(digits values)
+{
+    return values + '0' + ((digits)(values > 9) & ('a' - '9' - 1));
+}
+
+/* All digits at once: every request has such an id. */
 static const char *make_id(rt_arena *arena)
 {
     char *id = rt_arena_alloc(arena, 33);
-    for (int half = 0; half < 2; half++) {
-        uint64_t bits = next_random();
-        for (int i = 0; i < 16; i++, bits >>= 4)
-            id[half * 16 + i] = "0123456789abcdef"[bits & 15];
-    }
+    uint64_t random[2] = {next_random(), next_random()};
+    digits bytes, high, low;
+    memcpy(&bytes, random, sizeof bytes);
+    high = as_hexadecimal(bytes >> 4);
+    low = as_hexadecimal(bytes & 15);
+    memcpy(id, &high, sizeof high);
+    memcpy(id + sizeof high, &low, sizeof low);
     return id;
 }
 

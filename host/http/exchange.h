@@ -38,6 +38,7 @@ struct rt_response {
     uint64_t length; /* of the body, also when HEAD does without it */
     size_t body_at;  /* in `bytes`, behind room for the head */
     rt_buffer bytes;
+    rt_str common;      /* whole lines that every answer has, or none */
     rt_buffer headers;  /* whole lines */
     rt_buffer trailers; /* whole lines; of a streamed body */
     uint64_t written;   /* bytes of a streamed body */

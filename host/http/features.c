@@ -128,14 +128,15 @@ void rt_features_decorate(rt_exchange *exchange)
 {
     rt_response *response = &exchange->response;
     const rt_features *features = &response->server->features;
+    response->common = (rt_str){0};
     if (features->cors)
         rt_cors_decorate(features->cors, &exchange->marks, &response->headers);
     if (features->hsts.length && exchange->marks.origin.secure)
         add_missing(&response->headers, &features->hsts);
     if (features->security.length && response->headers.length)
         add_missing(&response->headers, &features->security);
-    else if (features->security.length)
-        rt_buffer_add(&response->headers, features->security.data, features->security.length);
+    else
+        response->common = (rt_str){features->security.data, features->security.length};
 }
 
 void rt_features_end(rt_ctx *ctx, rt_exchange *exchange, uint32_t status)

@@ -72,6 +72,8 @@ static char *write_head(rt_ctx *ctx, const rt_connection *connection)
     at = PREPEND(at, "\r\n");
     at = prepend(at, id, strlen(id));
     at = PREPEND(at, "X-Correlation-Id: ");
+    if (response->common.length)
+        at = prepend(at, response->common.data, response->common.length);
     if (response->headers.length)
         at = prepend(at, response->headers.data, response->headers.length);
     at = prepend_body_fields(at, connection);

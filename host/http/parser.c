@@ -79,6 +79,11 @@ static int parse_version(rt_http_head *head, const char **at, const char *end)
 {
     static const char form[] = "HTTP/#.#";
     const char *version = *at;
+    if (end - version >= 8 && memcmp(version, "HTTP/1.1", 8) == 0) { /* as most have it */
+        head->minor = 1;
+        *at = version + 8;
+        return line_end(head, at, end);
+    }
     for (size_t i = 0; form[i]; i++) {
         if (version + i == end)
             return RT_HTTP_MORE;
@@ -190,11 +195,25 @@ typedef struct fields {
     bool content_length, transfer_encoding;
 } fields;
 
+static bool is_valid_host(rt_http_head *head, rt_str value)
+{
+    if (value.length && value.length == head->known_host_length &&
+        memcmp(value.data, head->known_host, value.length) == 0)
+        return true;
+    if (!rt_http_host_valid(value))
+        return false;
+    if (value.length <= sizeof head->known_host) {
+        memcpy(head->known_host, value.data, value.length);
+        head->known_host_length = (uint32_t)value.length;
+    }
+    return true;
+}
+
 static int judge_host(rt_http_head *head, fields *seen, rt_str value)
 {
     if (head->host_field)
         return refuse(head, 400, "more than one Host");
-    if (!rt_http_host_valid(value))
+    if (!is_valid_host(head, value))
         return refuse(head, 400, "Host is not `host` or `host:port`");
     head->host_field = seen->number;
     if (!head->is_absolute)

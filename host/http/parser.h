@@ -53,6 +53,9 @@ typedef struct rt_http_head {
     rt_str segments[RT_HTTP_SEGMENTS]; /* decoded */
     rt_header headers[RT_HTTP_HEADERS];
     char decoded[RT_HTTP_TARGET + 1];
+    /* A Host that was found valid, since the next request most often names the same; kept. */
+    uint32_t known_host_length;
+    char known_host[64];
 } rt_http_head;
 
 /* Parses a head. RT_HTTP_DONE, RT_HTTP_MORE or a status; `limit` in bytes. */

@@ -142,7 +142,8 @@ int rt_response_open(rt_ctx *ctx, rt_response *response, uint32_t status, const 
     response->status = status;
     response->length = length;
     response->bytes = take_buffer(response->server);
-    response->body_at = FIXED_ROOM + type_length + response->headers.length;
+    response->body_at =
+        FIXED_ROOM + type_length + response->headers.length + response->common.length;
     rt_buffer_reserve(&response->bytes, response->body_at + (response->head_only ? 0 : length));
     response->bytes.length = response->body_at;
     return 0;
