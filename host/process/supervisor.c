@@ -307,11 +307,12 @@ static void end(rt_supervisor *supervisor)
 
 int rt_supervise(const rt_startup *startup)
 {
-    rt_supervisor supervisor = {.startup = startup,
-                                .program = startup->program,
-                                .began = rt_monotonic(),
-                                .upgrade.output = -1,
-                                .signals = open_signals()};
+    static rt_supervisor supervisor; /* too large for a frame */
+    supervisor = (rt_supervisor){.startup = startup,
+                                 .program = startup->program,
+                                 .began = rt_monotonic(),
+                                 .upgrade.output = -1,
+                                 .signals = open_signals()};
     rt_control_init(&supervisor.control);
     rt_arena_init(&supervisor.arena);
     int code = begin(&supervisor);

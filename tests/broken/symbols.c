@@ -8,7 +8,8 @@
 
 #if CASE == ROUGH_DESCRIPTOR || CASE == FUNCTION || CASE == SHORT
 #include <rt/rt.h>
-RT_NOTE("module=rough\0version=1.0.0\0summary=By hand\0abi=1.0\0")
+RT_NOTE("module=rough\0version=1.0.0\0summary=By hand\0abi=" RT_TEXT(RT_ABI_MAJOR) "." RT_TEXT(
+    RT_ABI_MINOR) "\0")
 #if CASE == FUNCTION
 __attribute__((visibility("default"))) int rt_module(void);
 int rt_module(void)

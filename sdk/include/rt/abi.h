@@ -7,6 +7,8 @@
  * published offset is asserted in sdk/abi_check.c.
  *
  * Changes of the ABI, newest first:
+ *   1.1  bodies in pieces, trailers, files, event streams, WebSockets, health; who asks (peer, scheme,
+ *        authority) in a request; `streams` and `uncompressed` of a route.
  *   1.0  the first.
  */
 #ifndef RT_ABI_H
@@ -17,7 +19,7 @@
 #include <string.h>
 
 #define RT_ABI_MAJOR 1
-#define RT_ABI_MINOR 0
+#define RT_ABI_MINOR 1
 
 #define RT_MODULE_MAGIC 0x31454c55444f4d52ull /* "RMODULE1" as bytes in memory */
 #define RT_CTX_MAGIC 0x78746352u              /* "Rctx" */
