@@ -59,6 +59,7 @@ static rt_plan_instance instances[] = {
      .options = options,
      .option_count = 5},
 };
+static rt_plan_certificate certificates[] = {{"a chain", "a key"}, {"another", "its key"}};
 static const rt_plan plan = {
     .environment = RT_STAGING,
     .host = {.name = "shop",
@@ -68,7 +69,18 @@ static const rt_plan plan = {
              .shutdown_delay = 3,
              .finalizer_timeout = 4,
              .core_dumps = true,
-             .http = {&listens, 5, 6, 7, 8, 9, 10, 11},
+             .http = {.listen = &listens,
+                      .request_timeout = 5,
+                      .header_timeout = 6,
+                      .idle_timeout = 7,
+                      .max_header = 8,
+                      .max_body = 9,
+                      .max_requests = 10,
+                      .max_connections = 11,
+                      .max_streams = 7,
+                      .http2 = true,
+                      .certificates = certificates,
+                      .certificate_count = 2},
              .admin = {&listens},
              .health = {13, 14, "degraded"},
              .log = {"warn", "json", NULL},
@@ -117,6 +129,10 @@ static void members_have_their_values(void)
         CU_ASSERT_EQUAL(copy->environment, RT_STAGING);
         CU_ASSERT_EQUAL(copy->host.pool.threads, 12);
         CU_ASSERT_EQUAL(copy->host.http.max_connections, 11);
+        CU_ASSERT_EQUAL(copy->host.http.max_streams, 7);
+        CU_ASSERT_TRUE(copy->host.http.http2 && !copy->host.http.only_tls_1_3);
+        CU_ASSERT_EQUAL(copy->host.http.certificate_count, 2);
+        CU_ASSERT_STRING_EQUAL(copy->host.http.certificates[1].key, "its key");
         CU_ASSERT_EQUAL(copy->host.health.timeout, 14);
         CU_ASSERT_STRING_EQUAL(copy->host.health.fail_on, "degraded");
         CU_ASSERT_STRING_EQUAL(copy->host.admin.listen->value.members[1].value.text, "[::1]:8080");
