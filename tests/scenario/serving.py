@@ -45,8 +45,7 @@ class Mirror(Deployment):
         entries = ", ".join(f'"{entry}"' for entry in listen or [f"127.0.0.1:{self.port}"])
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(f'plugins = ["plugins"];\n'
-                       f'http: {{ listen = [{entries}]; {self.http} }};\n'
-                       f'admin: {{ listen = []; }};\n{config}')
+                       f'http: {{ listen = [{entries}]; {self.http} }};\n{config}')
 
     def request(self, path, headers=None, method="GET", body=None):
         """(status, headers, body as bytes), undecoded; `headers` may be pairs."""
