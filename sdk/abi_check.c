@@ -153,19 +153,7 @@ AT(rt_host, json_parse, 464);
 AT(rt_host, body_read, 472);
 AT(rt_host, respond_begin, 480);
 AT(rt_host, respond_write, 488);
-AT(rt_host, request_trailer, 496);
-AT(rt_host, respond_trailer, 504);
-AT(rt_host, respond_file, 512);
-AT(rt_host, stream_ends, 520);
-AT(rt_host, stream_on_end, 528);
-AT(rt_host, sse_begin, 536);
-AT(rt_host, sse_send, 544);
-AT(rt_host, websocket_accept, 552);
-AT(rt_host, websocket_receive, 560);
-AT(rt_host, websocket_send, 568);
-AT(rt_host, websocket_close, 576);
-AT(rt_host, websocket_subprotocol, 584);
-SIZE(rt_host, 592);
+SIZE(rt_host, 496);
 
 AT(rt_lifecycle, size, 0);
 AT(rt_lifecycle, reserved, 4);
@@ -236,28 +224,6 @@ AT(rt_route_options, reserved_too, 28);
 AT(rt_route_options, uncompressed, 32);
 AT(rt_route_options, reserved_more, 36);
 SIZE(rt_route_options, 40);
-
-AT(rt_sse_event, size, 0);
-AT(rt_sse_event, reserved, 4);
-AT(rt_sse_event, name, 8);
-AT(rt_sse_event, id, 24);
-AT(rt_sse_event, data, 40);
-AT(rt_sse_event, retry, 56);
-SIZE(rt_sse_event, 64);
-
-AT(rt_websocket_options, size, 0);
-AT(rt_websocket_options, uncompressed, 4);
-AT(rt_websocket_options, max_message, 8);
-AT(rt_websocket_options, subprotocols, 16);
-AT(rt_websocket_options, origins, 24);
-SIZE(rt_websocket_options, 32);
-
-AT(rt_websocket_message, size, 0);
-AT(rt_websocket_message, type, 4);
-AT(rt_websocket_message, data, 8);
-AT(rt_websocket_message, close_code, 24);
-AT(rt_websocket_message, reserved, 28);
-SIZE(rt_websocket_message, 32);
 
 AT(rt_json_value, size, 0);
 AT(rt_json_value, type, 4);

@@ -19,10 +19,6 @@ struct rt_request;
 struct rt_response;
 struct rt_field;
 struct rt_json_value;
-struct rt_sse_event;
-struct rt_websocket_options;
-struct rt_websocket_message;
-typedef struct rt_websocket rt_websocket;
 typedef struct rt_task rt_task;
 typedef struct rt_cancel rt_cancel;
 typedef struct rt_mutex rt_mutex;
@@ -137,30 +133,6 @@ struct rt_host {
                          const char *content_type);
     int (*respond_write)(rt_ctx *ctx, struct rt_response *response, const char *data,
                          uint64_t length);
-
-    /* http.h, trailers and files */
-    rt_str (*request_trailer)(rt_ctx *ctx, const struct rt_request *request, const char *name);
-    int (*respond_trailer)(rt_ctx *ctx, struct rt_response *response, const char *name,
-                           const char *value);
-    int (*respond_file)(rt_ctx *ctx, const struct rt_request *request, struct rt_response *response,
-                        const char *folder, const char *path, uint64_t length,
-                        const char *content_type);
-
-    /* http.h, sse.h and websocket.h: streams that last */
-    int (*stream_ends)(const struct rt_response *response);
-    int (*stream_on_end)(rt_ctx *ctx, struct rt_response *response,
-                         void (*function)(void *argument), void *argument);
-    int (*sse_begin)(rt_ctx *ctx, const struct rt_request *request, struct rt_response *response);
-    int (*sse_send)(rt_ctx *ctx, struct rt_response *response, const struct rt_sse_event *event);
-    int (*websocket_accept)(rt_ctx *ctx, const struct rt_request *request,
-                            struct rt_response *response,
-                            const struct rt_websocket_options *options, rt_websocket **socket);
-    int (*websocket_receive)(rt_ctx *ctx, rt_websocket *socket,
-                             struct rt_websocket_message *message);
-    int (*websocket_send)(rt_ctx *ctx, rt_websocket *socket, uint32_t type, const char *data,
-                          uint64_t length);
-    int (*websocket_close)(rt_ctx *ctx, rt_websocket *socket, uint32_t code, const char *reason);
-    const char *(*websocket_subprotocol)(const rt_websocket *socket);
 };
 
 /* This plugin's view of it; RT_MODULE defines it, the host fills it in before registration. */

@@ -67,8 +67,7 @@ typedef struct rt_route_options {
 } rt_route_options;
 
 /* In RT_REGISTER: rt_route(registry, RT_GET, "/orders/{id}", get_order, .timeout = RT_S(2)).
- * A pattern is literal segments and `{name}` segments; literal wins over `{name}`, and that over a
- * last `{name...}`, which matches all that is left of the path, nothing too. It is copied;
+ * A pattern is literal segments and `{name}` segments; literal wins over `{name}`. It is copied;
  * the handler runs as the instance that registered it. -RT_EALREADY_EXISTS: the same method and
  * pattern twice; -RT_EFAILED_PRECONDITION: no RT_SERVES(routes), or outside of RT_REGISTER;
  * -RT_EINVALID_ARGUMENT: a malformed pattern. Each ends the start with the reason in the log.
@@ -149,66 +148,6 @@ static inline int rt_respond_begin(rt_ctx *ctx, rt_response *response, uint32_t 
 static inline int rt_respond_write(rt_ctx *ctx, rt_response *response, rt_str piece)
 {
     return rt_host_table->respond_write(ctx, response, piece.data, piece.length);
-}
-
-/* A field behind the body, once that was read to its end; or {NULL, 0}. Those that RFC 9110 6.5.1
- * forbids there (framing, routing, authentication, …) are ignored, as is right for who merges none
- * into the header. */
-static inline rt_str rt_request_trailer(rt_ctx *ctx, const rt_request *request, const char *name)
-{
-    return rt_host_table->request_trailer(ctx, request, name);
-}
-
-/* Adds a field behind a streamed body, until the handler ends; it is sent to a client that said
- * `TE: trailers`, and else dropped. Before rt_respond_begin a NULL value announces the name
- * in `Trailer`. -RT_EINVALID_ARGUMENT as for headers, and for names that are forbidden there. */
-static inline int rt_respond_trailer(rt_ctx *ctx, rt_response *response, const char *name,
-                                     const char *value)
-{
-    return rt_host_table->respond_trailer(ctx, response, name, value);
-}
-
-/* Answers with a regular file, as the request's conditions and ranges want it (RFC 9110 13, 14):
- * 200, 206, 304 or 416, with ETag, Last-Modified and Accept-Ranges. An error (412 of If-Match,
- * -RT_ENOT_FOUND: there is none, or it is no regular file; -RT_EPERMISSION_DENIED) is returned for
- * the handler to return. content_type NULL: by the name's end. The path is the author's word:
- * symbolic links are followed. Waits for the client and the disk without a deadline, unless the
- * route has a timeout. A file that shrinks meanwhile cuts the answer. */
-static inline int rt_respond_file(rt_ctx *ctx, const rt_request *request, rt_response *response,
-                                  const char *path, const char *content_type)
-{
-    return rt_host_table->respond_file(ctx, request, response, NULL, path, __builtin_strlen(path),
-                                       content_type);
-}
-
-/* The same for a path that the client chose: nothing outside of the folder is reached, by `..` or
- * by a link, and no file or folder whose name begins with `.` but `.well-known`. An empty path, or
- * one that ends in `/`, means its index.html.
- *     rt_route(registry, RT_GET, "/static/{path...}", files)
- *     return rt_respond_file_within(ctx, request, response, folder, rt_param(request, "path"), 0);
- */
-static inline int rt_respond_file_within(rt_ctx *ctx, const rt_request *request,
-                                         rt_response *response, const char *folder, rt_str path,
-                                         const char *content_type)
-{
-    return rt_host_table->respond_file(ctx, request, response, folder, path.data, path.length,
-                                       content_type);
-}
-
-/* 1 once a streamed answer (rt_respond_begin, an event stream, a WebSocket) should end: the server
- * drains, or the client is gone. */
-static inline int rt_stream_ends(const rt_response *response)
-{
-    return rt_host_table->stream_ends(response);
-}
-
-/* Has a function called when the server begins to drain, for a handler that waits for something
- * else than its client: close its channel there, say. It runs on the loop and must not wait. At
- * once if that has begun. For event streams and WebSockets; another replaces it. */
-static inline int rt_stream_on_end(rt_ctx *ctx, rt_response *response,
-                                   void (*function)(void *argument), void *argument)
-{
-    return rt_host_table->stream_on_end(ctx, response, function, argument);
 }
 
 /* Parses the request's body: -RT_EINVALID_ARGUMENT (400) if it is not valid JSON. */

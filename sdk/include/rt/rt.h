@@ -12,8 +12,6 @@
 #include <rt/json.h>
 #include <rt/log.h>
 #include <rt/module.h>
-#include <rt/sse.h>
 #include <rt/wait.h>
-#include <rt/websocket.h>
 
 #endif
