@@ -11,7 +11,7 @@
 #include "process/supervisor.h"
 
 #ifndef RT_HANDOVER_VERSION /* tests build an rtd with another one */
-#define RT_HANDOVER_VERSION 2
+#define RT_HANDOVER_VERSION 1
 #endif
 #ifndef RT_HANDOVER_PLAN /* likewise */
 #define RT_HANDOVER_PLAN 0
