@@ -17,7 +17,7 @@ static void write_text(rt_buffer *out, const char *text)
         rt_buffer_text(out, HIDDEN);
         text = password + length;
     }
-    if (rt_secret_in_line(text))
+    if (rt_secret_in_line(text) || strstr(text, "-----BEGIN "))
         rt_buffer_text(out, HIDDEN);
     else
         rt_buffer_json(out, text, strlen(text));

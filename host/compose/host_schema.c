@@ -11,6 +11,29 @@ static const char *const levels[] = {"trace", "debug", "info", "warn", "error", 
 static const char *const failings[] = {"unhealthy", "degraded"};
 static const char *const formats[] = {"pretty", "json"};
 
+static const char *const tls_versions[] = {"1.2", "1.3"};
+
+#define PEM(name_, with_, help_)                                                              \
+    {                                                                                         \
+        .name = name_, .type = RT_SETTING_STRING, .required_with = with_, .not_secret = true, \
+        .least = "1", .help = help_                                                           \
+    }
+static const rt_option_spec certificate_options[] = {
+    PEM("certificate", "key", "File of a certificate and its chain, in PEM"),
+    PEM("key", "certificate", "File of its private key, in PEM"),
+};
+static const rt_option_spec tls_options[] = {
+    PEM("certificate", "key", "File of a certificate and its chain, in PEM"),
+    PEM("key", "certificate", "File of its private key, in PEM"),
+    {.name = "certificates",
+     .type = RT_SETTING_LIST,
+     .of = RT_SETTING_GROUP,
+     .fields = certificate_options,
+     .field_count = COUNT(certificate_options),
+     .help = "Further ones, chosen by the name that a client asks for"},
+    WORDS("min_version", tls_versions, "\"1.2\"", "Oldest version of TLS that is spoken"),
+};
+
 static const rt_option_spec http_options[] = {
     {.name = "listen",
      .type = RT_SETTING_LIST,
@@ -43,6 +66,10 @@ static const rt_option_spec http_options[] = {
     SECTION("cors", rt_cors_settings, "Pages of other origins that may read answers"),
     SECTION("compression", rt_compression_settings, "Which answers are compressed"),
     SECTION("access_log", rt_access_log_settings, "A line for each request"),
+    OPTION("http2", BOOL, "true", NULL, NULL, "Speak HTTP/2 too"),
+    OPTION("max_streams", INT, "100", "1", "10000",
+           "Most requests at once of an HTTP/2 connection"),
+    SECTION("tls", tls_options, "TLS, for addresses with the word `tls`"),
 };
 
 static const rt_option_spec admin_options[] = {
@@ -146,6 +173,7 @@ static void take_integers(rt_composer *composer)
         {"health", "interval", &host->health.interval},
         {"health", "timeout", &host->health.timeout},
         {"http", "hsts", &host->http.hsts},
+        {"http", "max_streams", &host->http.max_streams},
         {"pool", "threads", &host->pool.threads},
     };
     for (size_t i = 0; i < COUNT(targets); i++)
@@ -171,6 +199,18 @@ static void take_http(rt_composer *composer)
     host->http.access_format = format ? format->value.text : quiet ? "off" : host->log.format;
 }
 
+static void take_tls(rt_composer *composer)
+{
+    rt_host_settings *host = &composer->host;
+    host->http.http2 = host_value(composer, "http", "http2")->value.integer != 0;
+    host->http.tls = host_value(composer, "http", "tls");
+    const rt_setting *version = host->http.tls->type == RT_SETTING_NONE
+                                    ? NULL
+                                    : rt_setting_member(host->http.tls, "min_version");
+    host->http.only_tls_1_3 =
+        version && version->type != RT_SETTING_NONE && !strcmp(version->value.text, "1.3");
+}
+
 static void take_texts(rt_composer *composer)
 {
     static const char *const default_levels[] = {"debug", "warn", "info", "info"};
@@ -187,6 +227,7 @@ static void take_texts(rt_composer *composer)
     host->log.file = text_or(host_value(composer, "log", "file"), NULL);
     host->control.socket = text_or(host_value(composer, "control", "socket"), NULL);
     take_http(composer);
+    take_tls(composer);
 }
 
 void rt_host_settings_judge(rt_composer *composer)

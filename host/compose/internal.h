@@ -111,6 +111,8 @@ rt_secret_outcome rt_secret_resolve(rt_composer *composer, const char *path, con
                                     const char **text);
 bool rt_secret_is_placeholder(const char *text);
 void rt_secret_judge_literal(rt_composer *composer, const char *path, const rt_node *node);
+/* Whether others may read a file that holds one. */
+void rt_secret_judge_mode(rt_composer *composer, const rt_node *node, const char *file);
 /* The line of `place` holds a secret; rt_secret_redact takes all such lines out of the diagnostics,
  * whatever they are about. */
 void rt_secret_hide(rt_composer *composer, const rt_place *place);
@@ -141,6 +143,9 @@ void rt_gate_judge(rt_composer *composer);
 void rt_events_judge(rt_composer *composer);
 void rt_policy_judge(rt_composer *composer);
 void rt_http_judge(rt_composer *composer); /* http_policy.c */
+
+/* tls.c: certificates and keys, into the host's settings. */
+void rt_tls_judge(rt_composer *composer);
 
 /* effects.c */
 void rt_effects_judge(rt_composer *composer);

@@ -9,6 +9,10 @@
 #include "base/pack.h"
 #include "manifest/manifest.h"
 
+typedef struct rt_plan_certificate {
+    const char *certificate, *key; /* PEM */
+} rt_plan_certificate;
+
 /* What the host itself runs with; the table in host_schema.c declares every member. */
 typedef struct rt_host_settings {
     const char *name; /* of the service */
@@ -26,6 +30,12 @@ typedef struct rt_host_settings {
         /* Lists and groups as host_schema.c declares them. */
         const rt_setting *trusted_proxies, *cors, *compression, *access_log;
         const char *access_format; /* off, pretty, json, combined */
+        int64_t max_streams;       /* an HTTP/2 connection, at once */
+        bool http2;
+        bool only_tls_1_3;
+        const rt_setting *tls;             /* as it was judged; not packed */
+        rt_plan_certificate *certificates; /* for TLS; the first serves unknown names */
+        size_t certificate_count;
     } http;
     struct {
         const rt_setting *listen; /* likewise; empty: off */

@@ -126,6 +126,16 @@ static void part(struct walk *walk, const rt_setting **value)
         setting(walk, (rt_setting *)*value, 0);
 }
 
+static void certificates(struct walk *walk, rt_host_settings *host)
+{
+    size_t count = items(walk, &host->http.certificates, sizeof *host->http.certificates,
+                         &host->http.certificate_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++) {
+        needed_text(walk, &host->http.certificates[i].certificate);
+        needed_text(walk, &host->http.certificates[i].key);
+    }
+}
+
 static void host_settings(struct walk *walk, rt_host_settings *host)
 {
     int64_t *numbers[] = {&host->workers,
@@ -143,6 +153,7 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->http.max_requests,
                           &host->http.max_connections,
                           &host->http.hsts,
+                          &host->http.max_streams,
                           &host->health.interval,
                           &host->health.timeout,
                           &host->pool.threads};
@@ -155,6 +166,9 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
         text(walk, texts[i]);
     truth(walk, &host->core_dumps);
     truth(walk, &host->http.security_headers);
+    truth(walk, &host->http.http2);
+    truth(walk, &host->http.only_tls_1_3);
+    certificates(walk, host);
     const rt_setting **parts[] = {&host->http.listen,          &host->admin.listen,
                                   &host->http.trusted_proxies, &host->http.cors,
                                   &host->http.compression,     &host->http.access_log};

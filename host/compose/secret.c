@@ -41,7 +41,7 @@ static const char *from_variable(rt_composer *composer, const char *path, const 
     return value;
 }
 
-static void judge_file_mode(rt_composer *composer, const rt_node *node, const char *file)
+void rt_secret_judge_mode(rt_composer *composer, const rt_node *node, const char *file)
 {
     struct stat status;
     if (stat(file, &status) < 0 || !(status.st_mode & S_IROTH))
@@ -69,7 +69,7 @@ static const char *from_file(rt_composer *composer, const char *path, const rt_n
         if (length && content.data[length - 1] == '\n')
             length--;
         value = rt_arena_copy_n(composer->arena, content.data, length);
-        judge_file_mode(composer, node, file);
+        rt_secret_judge_mode(composer, node, file);
     }
     if (content.data)
         explicit_bzero(content.data, content.length);

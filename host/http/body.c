@@ -3,7 +3,6 @@
 
 #define SIZE_DIGITS 15        /* hexadecimal: far beyond any limit, and no overflow */
 #define EXTENSION_LIMIT 4096u /* bytes, of all chunks together */
-#define TRAILER_LIMIT 4096u   /* bytes */
 
 enum state {
     CONTENT, /* Content-Length */
@@ -89,7 +88,7 @@ static void keep_trailer(const rt_http_body *body, char c)
 static int at_trailer_name(rt_http_body *body, char c)
 {
     keep_trailer(body, c);
-    if (++body->trailer_bytes > TRAILER_LIMIT)
+    if (++body->trailer_bytes > RT_HTTP_TRAILERS)
         return 431;
     if (c == ':' && body->state == TRAILER_NAME)
         body->state = TRAILER_VALUE;
@@ -111,7 +110,7 @@ static int at_trailer_start(rt_http_body *body, char c)
 static int at_trailer_value(rt_http_body *body, char c)
 {
     keep_trailer(body, c);
-    if (++body->trailer_bytes > TRAILER_LIMIT)
+    if (++body->trailer_bytes > RT_HTTP_TRAILERS)
         return 431;
     if (c == '\r')
         body->state = TRAILER_LINE_FEED;

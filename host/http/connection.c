@@ -1,13 +1,16 @@
 #include "http/internal.h"
+#include "http/tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define LINGER_BYTES (1u << 20)
+
+#define READS_AT_ONCE 4 /* while TLS holds more, before others have their turn */
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
@@ -82,6 +85,16 @@ void rt_connection_name(rt_connection *connection, const rt_ip *peer)
     connection->peer_length = (uint8_t)rt_ip_text(peer, connection->peer_text);
 }
 
+/* Which protocol is spoken, the handshake will say. */
+static bool begin_tls(rt_connection *connection)
+{
+    rt_transport *transport = &connection->transport;
+    connection->sniffs = false;
+    transport->shaking = true;
+    transport->tls = rt_tls_accept(connection->server->options.tls, transport->fd);
+    return transport->tls != NULL;
+}
+
 void rt_connection_accept(const rt_listener *listener, int fd, const rt_ip *peer)
 {
     rt_http_server *server = listener->server;
@@ -94,8 +107,10 @@ void rt_connection_accept(const rt_listener *listener, int fd, const rt_ip *peer
     connection->secure = listener->flags & RT_LISTEN_TLS;
     if (listener->flags & RT_LISTEN_PROXY)
         rt_proxy_begin(connection);
-    if (uv_poll_init(server->loop, &connection->poll, fd) < 0) {
-        close(fd);
+    connection->sniffs = !server->options.http1_only;
+    if ((connection->secure && !begin_tls(connection)) ||
+        uv_poll_init(server->loop, &connection->poll, fd) < 0) {
+        rt_transport_close(&connection->transport);
         rt_proxy_free(connection);
         free(connection);
         return;
@@ -150,9 +165,13 @@ static bool wants_bytes(const rt_connection *connection)
 
 static int wanted_events(const rt_connection *connection)
 {
+    const rt_transport *transport = &connection->transport;
     int events = connection->out.length ? UV_WRITABLE : 0;
-    if (wants_bytes(connection))
-        events |= UV_READABLE;
+    if (wants_bytes(connection)) {
+        events |= transport->awaits_writing ? UV_WRITABLE : UV_READABLE;
+        if (transport->holds)
+            events |= UV_WRITABLE; /* it can be, so that we come back to read at once */
+    }
     /* A hang-up is reported whatever is watched; out-of-band data nobody sends. */
     return events ? events : UV_PRIORITIZED;
 }
@@ -219,11 +238,35 @@ void rt_connection_settle(rt_connection *connection)
 
 /* --- events ---------------------------------------------------------------------------------- */
 
+/* Prior knowledge of HTTP/2 shows in the first bytes, which come in pieces too. Until they are
+ * whole, or unlike it, nobody else sees them; nor do they end the wait for a first request. */
+static void sniff(rt_connection *connection, const char *data, size_t length)
+{
+    size_t known = connection->preface, rest = sizeof RT_HTTP2_PREFACE - 1 - known;
+    size_t compared = length < rest ? length : rest;
+    bool same = !memcmp(data, &RT_HTTP2_PREFACE[known], compared);
+    connection->preface = (uint8_t)(known + compared);
+    if (same && compared < rest)
+        return;
+    connection->sniffs = connection->fresh = false;
+    if (same)
+        rt_http2_begin(connection);
+    if (known)
+        connection->protocol->received(connection, RT_HTTP2_PREFACE, known);
+    if (!connection->closed)
+        connection->protocol->received(connection, data, length);
+}
+
 static void received(rt_connection *connection, size_t length)
 {
+    const char *data = connection->server->read_buffer;
+    if (connection->sniffs) {
+        sniff(connection, data, length);
+        return;
+    }
     connection->fresh = false;
     if (!connection->lingering) {
-        connection->protocol->received(connection, connection->server->read_buffer, length);
+        connection->protocol->received(connection, data, length);
         return;
     }
     connection->lingered += length;
@@ -247,13 +290,36 @@ static ssize_t read_some(rt_connection *connection)
     return rt_transport_read(&connection->transport, connection->server->read_buffer, RT_READ_SIZE);
 }
 
+/* The handshake is over. */
+static void greet(rt_connection *connection)
+{
+    connection->transport.shaking = false;
+    connection->tls_version = rt_tls_version(connection->transport.tls);
+    if (rt_tls_speaks_http2(connection->transport.tls))
+        rt_http2_begin(connection);
+}
+
+static void answer_plainly(rt_connection *connection)
+{
+    rt_transport *transport = &connection->transport;
+    rt_tls_free(transport->tls);
+    transport->tls = NULL;
+    transport->shaking = transport->is_plain = transport->broken = false;
+    rt_http1_refuse(connection, 400, "a plain HTTP request was sent to a port of TLS");
+}
+
 /* False if nothing was there to read. */
 static bool receive(rt_connection *connection)
 {
+    rt_transport *transport = &connection->transport;
     ssize_t got = read_some(connection);
+    if (transport->shaking && transport->tls && rt_tls_is_ready(transport->tls))
+        greet(connection);
     if (got == -EAGAIN)
         return false;
-    if (got < 0)
+    if (got < 0 && transport->is_plain)
+        answer_plainly(connection);
+    else if (got < 0)
         rt_connection_close(connection);
     else if (got == 0)
         reached_end(connection);
@@ -269,6 +335,20 @@ static void writable(rt_connection *connection)
         connection->protocol->flushed(connection);
 }
 
+static bool may_read(const rt_connection *connection, int events)
+{
+    const rt_transport *transport = &connection->transport;
+    return events & UV_READABLE || transport->holds ||
+           (events & UV_WRITABLE && transport->awaits_writing);
+}
+
+static void read_on(rt_connection *connection)
+{
+    for (int i = 0; i < READS_AT_ONCE && !connection->closed && wants_bytes(connection); i++)
+        if (!receive(connection) || !connection->transport.holds)
+            return;
+}
+
 /* A hang-up or an error (then `status` is negative) means that nobody will read an answer. */
 static void on_event(uv_poll_t *poll, int status, int events)
 {
@@ -277,10 +357,10 @@ static void on_event(uv_poll_t *poll, int status, int events)
         rt_connection_close(connection);
         return;
     }
-    if (events & UV_WRITABLE)
+    if (events & UV_WRITABLE && connection->out.length)
         writable(connection);
-    if (events & UV_READABLE && !connection->closed && wants_bytes(connection))
-        receive(connection);
+    if (may_read(connection, events))
+        read_on(connection);
     rt_connection_settle(connection);
 }
 

@@ -1,4 +1,4 @@
-/* http.h — the HTTP/1.1 server of a worker
+/* http.h — the HTTP server of a worker: HTTP/1.1 and HTTP/2, plain and over TLS
  *
  * Strict parser (RFC 9112: every doubtful form is 400 and the connection closes), router,
  * keep-alive and pipelining, limits and time-outs, graceful drain. README.md says how and why.
@@ -25,6 +25,9 @@ typedef struct rt_http_options {
     const char *access_format; /* pretty, json, combined; NULL or off: no access log */
     const char *service;       /* named in a JSON access log */
     uint64_t hsts;             /* ns; 0: none */
+    struct rt_tls *tls;        /* tls.h; the caller's; NULL: no listener may be of TLS */
+    uint32_t max_streams;      /* of one HTTP/2 connection, at once */
+    bool http1_only;
     bool security_headers;
     bool development; /* problem+json then carries the message of 5xx errors */
 } rt_http_options;

@@ -35,6 +35,12 @@ static void refuse(rt_connection *connection, uint32_t status, const char *probl
     rt_exchange_refuse(&connection->http1.exchange, status, problem);
 }
 
+void rt_http1_refuse(rt_connection *connection, uint32_t status, const char *problem)
+{
+    recall_head(connection);
+    refuse(connection, status, problem);
+}
+
 static void dispatch(rt_connection *connection)
 {
     rt_http1 *http1 = &connection->http1;

@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* --- the head -------------------------------------------------------------------------------- */
 
@@ -165,8 +164,7 @@ static bool is_full(const rt_exchange *exchange)
 /* A body that ends with its connection is cut visibly only by a reset, one of chunks by any end. */
 static void cut(rt_connection *connection)
 {
-    const struct linger none = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(connection->transport.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    rt_transport_cut(&connection->transport);
     rt_connection_close(connection);
 }
 

@@ -17,6 +17,7 @@
 #define RT_BATCH_LIMIT 65536u /* bytes of answers before a send is due */
 #define RT_SPARE_BUFFERS 16
 #define RT_SPARE_CAPACITY 16384u
+#define RT_HTTP2_STREAMS 100u /* `max_streams` unless it is set */
 
 /* Why a connection has a time limit. A list is in order of expiry, for all its members wait as
  * long as each other. */
@@ -76,6 +77,8 @@ typedef struct rt_http1 {
     bool tunnel;             /* the exchange has left HTTP: bytes go through as they are */
 } rt_http1;
 
+typedef struct rt_http2 rt_http2; /* http2.h */
+
 struct rt_connection {
     uv_poll_t poll;
     rt_http_server *server;
@@ -102,7 +105,10 @@ struct rt_connection {
     bool linger;     /* the peer may be sending still: drain before closing */
     bool lingering;
     bool closed;
+    uint8_t preface; /* bytes received of what HTTP/2 begins with; http1.c has not seen them */
+    bool sniffs;     /* all that was received is the start of it */
     rt_http1 http1;
+    rt_http2 *http2; /* NULL unless it is spoken */
 };
 
 typedef struct rt_listener {
@@ -144,8 +150,10 @@ struct rt_http_server {
     void (*drained)(void *argument);
     void *drained_argument;
     uint64_t date_second;
-    char date_line[40]; /* "Date: …\r\n" */
-    rt_http_head head;  /* of the request being taken */
+    char date_line[40];                                /* "Date: …\r\n" */
+    struct nghttp2_session_callbacks *http2_callbacks; /* NULL before the first session */
+    struct nghttp2_option *http2_options;
+    rt_http_head head; /* of the request being taken */
     char read_buffer[RT_READ_SIZE];
 };
 
@@ -188,8 +196,18 @@ bool rt_http1_holds_request(const rt_connection *connection);
 /* The exchange has ended: goes on with what was read meanwhile. */
 void rt_http1_answered(rt_connection *connection);
 
+/* Answers what is no request of HTTP/1.1 all the same; the connection's last answer. */
+void rt_http1_refuse(rt_connection *connection, uint32_t status, const char *problem);
+
 /* http1_answer.c */
 extern const rt_way rt_http1_way, rt_http10_way;
+
+/* http2.c */
+extern const rt_protocol rt_http2_protocol;
+#define RT_HTTP2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+/* From now on the connection speaks HTTP/2. */
+void rt_http2_begin(rt_connection *connection);
+void rt_http2_close_library(rt_http_server *server);
 
 /* request.c: a copy of the server's parsed head in the unit's arena */
 rt_full_request *rt_request_build(rt_ctx *ctx, rt_exchange *exchange);
@@ -214,6 +232,8 @@ void rt_response_add_line(rt_response *response, const char *name, const char *v
 /* Whether a response can still be answered; the reason is the context's error. */
 int rt_response_check_open(rt_ctx *ctx, const rt_response *response);
 bool rt_status_has_body(uint32_t status);
+/* An empty buffer, with room if there is a spare one; and back again. */
+rt_buffer rt_buffer_take(rt_http_server *server);
 void rt_buffer_recycle(rt_http_server *server, rt_buffer *buffer);
 /* The line `Date: …`, of this second. */
 #define RT_DATE_LENGTH 37 /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */

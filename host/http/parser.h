@@ -13,6 +13,7 @@
 
 #define RT_HTTP_HEADERS 100      /* in one request; 431 beyond */
 #define RT_HTTP_TARGET 8192      /* bytes; 414 beyond */
+#define RT_HTTP_TRAILERS 4096u   /* bytes behind a body */
 #define RT_CORRELATION_LIMIT 128 /* bytes of X-Correlation-Id */
 #define RT_HTTP_SEGMENTS 32      /* of a path that a pattern could match */
 

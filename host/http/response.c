@@ -12,7 +12,7 @@
 
 /* --- buffers --------------------------------------------------------------------------------- */
 
-static rt_buffer take_buffer(rt_http_server *server)
+rt_buffer rt_buffer_take(rt_http_server *server)
 {
     rt_buffer buffer = {0};
     if (server->spare_count)
@@ -141,7 +141,7 @@ int rt_response_open(rt_ctx *ctx, rt_response *response, uint32_t status, const 
         content_type ? rt_arena_copy_n(rt_unit_arena(ctx), content_type, type_length) : NULL;
     response->status = status;
     response->length = length;
-    response->bytes = take_buffer(response->server);
+    response->bytes = rt_buffer_take(response->server);
     response->body_at =
         FIXED_ROOM + type_length + response->headers.length + response->common.length;
     rt_buffer_reserve(&response->bytes, response->body_at + (response->head_only ? 0 : length));

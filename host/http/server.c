@@ -32,6 +32,8 @@ static void use_defaults(rt_http_options *options)
         options->max_requests = 10000;
     if (!options->max_connections)
         options->max_connections = 10000;
+    if (!options->max_streams)
+        options->max_streams = RT_HTTP2_STREAMS;
 }
 
 rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router)
@@ -124,7 +126,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 
 int rt_http_listen(rt_http_server *server, int fd, uint32_t flags)
 {
-    if (flags & RT_LISTEN_TLS) /* rather none than one in the clear */
+    if (flags & RT_LISTEN_TLS && !server->options.tls) /* rather none than one in the clear */
         return -EPROTONOSUPPORT;
     int present = fcntl(fd, F_GETFL);
     if (present < 0 || fcntl(fd, F_SETFL, present | O_NONBLOCK) < 0)
@@ -246,8 +248,8 @@ static void close_idle(rt_http_server *server)
 
 void rt_http_drain(rt_http_server *server, void (*drained)(void *argument), void *argument)
 {
-    begin_drain(server, drained, argument);
     server->ends_idle = true;
+    begin_drain(server, drained, argument);
     close_idle(server);
     end_if_drained(server);
 }
@@ -302,5 +304,6 @@ void rt_http_close(rt_http_server *server)
     rt_features_close(&server->features);
     for (uint32_t i = 0; i < server->spare_count; i++)
         rt_buffer_free(&server->spares[i]);
+    rt_http2_close_library(server);
     free(server);
 }

@@ -59,13 +59,19 @@ static rt_address *open_address(rt_addresses *addresses, rt_arena *arena, const 
     return NULL;
 }
 
+static const char *url_by_flags(rt_arena *arena, const rt_socket *socket)
+{
+    bool secure = socket->flags & RT_LISTEN_TLS && strncmp(socket->url, "http:", 5) == 0;
+    return rt_arena_format(arena, "%s%s", secure ? "https" : "", socket->url + (secure ? 4 : 0));
+}
+
 static void add_to_view(rt_sockets *view, rt_arena *arena, const rt_address *address,
                         const char *text)
 {
     for (size_t i = 0; i < address->sockets.count; i++) {
         rt_socket socket = address->sockets.items[i];
-        socket.url = rt_arena_copy(arena, socket.url);
         socket.flags = rt_listen_flags(text) | address->flags;
+        socket.url = url_by_flags(arena, &socket);
         rt_push(arena, view->items, view->count) = socket;
     }
 }

@@ -3,6 +3,7 @@
 #include "base/diagnostic.h"
 #include "process/process.h"
 #include "process/role.h"
+#include "process/tls.h"
 #include "telemetry/log.h"
 
 #include <errno.h>
@@ -153,6 +154,7 @@ static int execute_worker(const rt_generation *generation, rt_worker *worker)
 static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t now)
 {
     rt_setup setup = {.sockets = generation->sockets,
+                      .tickets = rt_tickets_of_host(),
                       .board = generation->board->fd,
                       .number = worker->number,
                       .plan = generation->plan};

@@ -3,6 +3,7 @@
 #include "process/handover.h"
 
 #include "process/role.h"
+#include "process/tls.h"
 #include "telemetry/log.h"
 
 #include <errno.h>
@@ -110,6 +111,18 @@ static void sockets(struct walk *walk, rt_arena *arena, rt_sockets *list)
         text(walk, arena, &list->items[i].url);
         number(walk, &list->items[i].file);
     }
+}
+
+/* Sessions of TLS are resumed after an upgrade too. */
+static void tickets(struct walk *walk)
+{
+    rt_ticket_secret secret = walk->out ? rt_tickets_of_host() : (rt_ticket_secret){0};
+    number(walk, &secret.epoch);
+    for (int i = 0; i < 4; i++)
+        number(walk, &secret.chain[i]);
+    if (!walk->out && !walk->in.failed)
+        rt_tickets_take_over(&secret);
+    explicit_bzero(&secret, sizeof secret);
 }
 
 static void addresses(struct walk *walk)
@@ -345,6 +358,7 @@ static const char *whole(struct walk *walk)
     small(walk, &supervisor->last_number, UINT32_MAX);
     text(walk, &supervisor->arena, &supervisor->program);
     addresses(walk);
+    tickets(walk);
     control(walk);
     generations(walk);
     if (walk->in.failed || !supervisor->program || walk->in.next != walk->in.end)

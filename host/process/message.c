@@ -42,6 +42,20 @@ void rt_message_pack(rt_buffer *buffer, const rt_message *message)
     end_frame(buffer, start);
 }
 
+static void pack_tickets(rt_buffer *buffer, const rt_ticket_secret *tickets)
+{
+    rt_pack_u64(buffer, tickets->epoch);
+    for (int i = 0; i < 4; i++)
+        rt_pack_u64(buffer, tickets->chain[i]);
+}
+
+static void unpack_tickets(rt_unpack *unpack, rt_ticket_secret *tickets)
+{
+    tickets->epoch = rt_unpack_u64(unpack);
+    for (int i = 0; i < 4; i++)
+        tickets->chain[i] = rt_unpack_u64(unpack);
+}
+
 void rt_setup_pack(rt_buffer *buffer, const rt_setup *setup)
 {
     size_t start = begin_frame(buffer);
@@ -56,6 +70,7 @@ void rt_setup_pack(rt_buffer *buffer, const rt_setup *setup)
     rt_pack_u64(buffer, setup->skip_count);
     for (size_t i = 0; i < setup->skip_count; i++)
         rt_pack_text(buffer, setup->skip[i]);
+    pack_tickets(buffer, &setup->tickets);
     rt_plan_pack(buffer, setup->plan);
     end_frame(buffer, start);
 }
@@ -169,6 +184,7 @@ static rt_setup *unpack_setup(rt_arena *arena, const char *frame, uint64_t lengt
     for (uint32_t i = 0; i < count; i++)
         if (!(setup->skip[i] = rt_unpack_text(&unpack)))
             unpack.failed = true;
+    unpack_tickets(&unpack, &setup->tickets);
     if (unpack.failed || !known)
         return NULL;
     setup->plan = rt_plan_unpack(arena, unpack.next, (size_t)(unpack.end - unpack.next));

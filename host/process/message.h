@@ -10,6 +10,7 @@
 
 #include "base/pack.h"
 #include "compose/plan.h"
+#include "http/tickets.h"
 #include "process/listen.h"
 
 #include <sys/types.h>
@@ -53,6 +54,7 @@ typedef struct rt_setup {
     uint32_t number;    /* the worker's, from 1 */
     const char **skip;  /* modules not to load */
     size_t skip_count;
+    rt_ticket_secret tickets; /* all zero: none */
     rt_plan *plan;
 } rt_setup;
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router)
+rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, rt_tls *tls)
 {
     rt_http_options options = {
         .request_timeout = (uint64_t)plan->host.http.request_timeout,
@@ -24,6 +24,9 @@ rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router)
         .access_format = plan->host.http.access_format,
         .service = plan->host.name,
         .hsts = (uint64_t)plan->host.http.hsts,
+        .max_streams = (uint32_t)plan->host.http.max_streams,
+        .http1_only = !plan->host.http.http2,
+        .tls = tls,
         .security_headers = plan->host.http.security_headers,
         .development = plan->environment == RT_DEVELOPMENT,
     };

@@ -4,8 +4,9 @@
 
 #include "compose/plan.h"
 #include "http/http.h"
+#include "http/tls.h"
 
 /* NULL after having said why. */
-rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router);
+rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, rt_tls *tls);
 
 #endif

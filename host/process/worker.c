@@ -9,6 +9,7 @@
 #include "process/process.h"
 #include "process/role.h"
 #include "process/runtime.h"
+#include "process/tls.h"
 #include "telemetry/log.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ struct worker {
     rt_board board;
     rt_runtime runtime;
     rt_http_server *server;
+    rt_tls *tls; /* NULL: nothing is served by it */
     rt_admin admin;
     rt_health_watch health;
     rt_channel *stop;    /* closed when the worker is to end */
@@ -195,10 +197,21 @@ static bool find_health(rt_ctx *ctx, struct worker *worker)
     return !worker->stopping;
 }
 
+static bool open_tls(struct worker *worker)
+{
+    const char *why;
+    worker->tls = rt_tls_of_plan(worker->setup, &worker->arena, &why);
+    if (why)
+        rt_log_host(RT_LOG_ERROR, "cannot serve TLS: %s", why);
+    return !why;
+}
+
 static bool serve(struct worker *worker)
 {
     const rt_setup *setup = worker->setup;
-    worker->server = rt_open_http(setup->plan, worker->runtime.router);
+    if (!open_tls(worker))
+        return false;
+    worker->server = rt_open_http(setup->plan, worker->runtime.router, worker->tls);
     if (!worker->server)
         return false;
     for (size_t i = 0; i < setup->sockets.count; i++) {
@@ -416,6 +429,7 @@ static int run_plan(struct worker *worker)
     if (loaded)
         run(worker);
     rt_loop_close();
+    rt_tls_close(worker->tls);
     rt_runtime_free(&worker->runtime);
     return loaded && !worker->failed ? 0 : EX_UNAVAILABLE;
 }

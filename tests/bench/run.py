@@ -16,6 +16,8 @@ def programs():
             found[os.path.basename(path)[len("bench-"):]] = [path]
     for name in ("validate", "start", "request", "instructions", "latency", "waiting", "idle", "reload"):
         found[name] = [sys.executable, "-B", f"{HERE}/{name}.py"]
+    for name in ("tls", "h2"):
+        found[name] = [sys.executable, "-B", f"{HERE}/secured.py", name]
     return found
 
 

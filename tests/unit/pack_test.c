@@ -59,6 +59,7 @@ static rt_plan_instance instances[] = {
      .options = options,
      .option_count = 5},
 };
+static rt_plan_certificate certificates[] = {{"a chain", "a key"}, {"another", "its key"}};
 static const rt_plan plan = {
     .environment = RT_STAGING,
     .host = {.name = "shop",
@@ -77,7 +78,11 @@ static const rt_plan plan = {
                       .max_requests = 10,
                       .max_connections = 11,
                       .max_message = 13,
-                      .ping_interval = 14},
+                      .ping_interval = 14,
+                      .max_streams = 7,
+                      .http2 = true,
+                      .certificates = certificates,
+                      .certificate_count = 2},
              .admin = {&listens},
              .health = {15, 16, "degraded"},
              .log = {"warn", "json", NULL},
@@ -126,6 +131,10 @@ static void members_have_their_values(void)
         CU_ASSERT_EQUAL(copy->environment, RT_STAGING);
         CU_ASSERT_EQUAL(copy->host.pool.threads, 12);
         CU_ASSERT_EQUAL(copy->host.http.max_connections, 11);
+        CU_ASSERT_EQUAL(copy->host.http.max_streams, 7);
+        CU_ASSERT_TRUE(copy->host.http.http2 && !copy->host.http.only_tls_1_3);
+        CU_ASSERT_EQUAL(copy->host.http.certificate_count, 2);
+        CU_ASSERT_STRING_EQUAL(copy->host.http.certificates[1].key, "its key");
         CU_ASSERT_EQUAL(copy->host.health.timeout, 16);
         CU_ASSERT_STRING_EQUAL(copy->host.health.fail_on, "degraded");
         CU_ASSERT_STRING_EQUAL(copy->host.admin.listen->value.members[1].value.text, "[::1]:8080");
