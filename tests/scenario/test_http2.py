@@ -493,6 +493,71 @@ class Bodies(Http2):
         self.others_go_on()
 
 
+class Streams(unittest.TestCase):
+    """What handlers stream, over HTTP/2 as over HTTP/1.1 (test_streams.py)."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.made = cls.enterClassContext(deployment(("streams",), 'streams: { folder = "."; };\n'))
+        cls.made.start_ready()
+        with open(cls.made.path("page.txt"), "wb") as file:
+            file.write(b"0123456789" * 10_000)
+
+    def client(self):
+        client = Client(self.made.port)
+        self.addCleanup(client.close)
+        return client
+
+    def test_trailers_arrive_both_ways(self):
+        client = self.client()
+        stream = client.ask("/count", method="POST", end=False)
+        client.connection.send_data(stream, b"!")
+        client.connection.send_headers(stream, [("x-sum", "33"), ("host", "evil")], end_stream=True)
+        client.flush()
+        self.assertEqual(client.wait(stream)[2], b"1 33 33")
+        stream = client.ask("/mirror", method="POST", headers=[("te", "trailers")], body=b"hi")
+        self.assertEqual(client.wait(stream)[2], b"hi")
+        trailers = [event for event in client.events if isinstance(event, h2.events.TrailersReceived)]
+        self.assertEqual([dict(event.headers) for event in trailers], [{"x-end": "reached"}])
+
+    def test_trailers_without_end_cost_only_their_stream(self):
+        client = self.client()
+        stream = client.ask("/count", method="POST", end=False)
+        client.connection.send_headers(stream, [("x-sum", "3" * 5000)], end_stream=True)
+        client.flush()
+        self.assertEqual(client.wait(stream), CALM)
+        self.assertEqual(client.wait(client.ask("/count", method="POST", body=b"!"))[2], b"1 33 ")
+
+    def test_a_large_body_comes_back_while_it_is_sent(self):
+        data = bytes(i * 7 & 0xff for i in range(1_000_000))
+        done = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "--data-binary", "@-",
+                               f"http://127.0.0.1:{self.made.port}/mirror"], input=data,
+                              capture_output=True, timeout=LIMIT, check=True)
+        self.assertEqual(done.stdout, data)
+
+    def test_files_have_ranges_lengths_and_tags(self):
+        client = self.client()
+        status, headers, body = client.get("/files/page.txt")
+        self.assertEqual((status, headers["content-length"], len(body)), (200, "100000", 100_000))
+        stream = client.ask("/files/page.txt", headers=[("range", "bytes=5-14")])
+        status, headers, body = client.wait(stream)
+        self.assertEqual((status, headers["content-range"], body),
+                         (206, "bytes 5-14/100000", b"5678901234"))
+        stream = client.ask("/files/page.txt", headers=[("if-none-match", headers["etag"])])
+        self.assertEqual(client.wait(stream)[0], 304)
+
+    def test_events_come_as_they_are_sent(self):
+        client = self.client()
+        stream = client.ask("/events")
+        while client.answers[stream]["body"].count(b"data: tick\n\n") < 3:
+            self.assertTrue(client.turn())
+        self.assertIsNone(client.answers[stream]["end"])
+
+    def test_a_websocket_is_not_offered(self):
+        client = self.client()
+        self.assertEqual(client.get("/echo")[0], 400)
+
+
 class Ends(Http2):
     settings = ("idle_timeout=1 s", "request_timeout=1 s", "header_timeout=1 s")
 
