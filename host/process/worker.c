@@ -6,6 +6,7 @@
 #include "process/generation.h"
 #include "process/health.h"
 #include "process/open_http.h"
+#include "process/privilege.h"
 #include "process/process.h"
 #include "process/role.h"
 #include "process/runtime.h"
@@ -389,6 +390,21 @@ static rt_loop_marks *open_board(struct worker *worker)
     return slot ? &slot->marks : NULL;
 }
 
+static bool drop_privileges(const struct worker *worker)
+{
+    const rt_plan *plan = worker->setup->plan;
+    rt_buffer problem = {0};
+    int error = rt_privileges_drop(plan, &problem);
+    if (error)
+        tell(worker, &(rt_message){.kind = RT_TELL_PROBLEM,
+                                   .number = RT_D_CONFINE_FAILED,
+                                   .module = plan->host.name,
+                                   .text = problem.data});
+    rt_buffer_free(&problem);
+    return !error;
+}
+
+/* The log is opened before the privileges go: its file may be root's. */
 static int open_worker(struct worker *worker)
 {
     const rt_host_settings *host = &worker->setup->plan->host;
@@ -402,7 +418,9 @@ static int open_worker(struct worker *worker)
     int error = rt_log_open(&log);
     if (error)
         rt_log_host(RT_LOG_ERROR, "cannot open the log `%s`: %s", log.file, strerror(-error));
-    if (!error && (error = rt_loop_open(&loop)))
+    if (!error && !drop_privileges(worker))
+        error = -EPERM;
+    else if (!error && (error = rt_loop_open(&loop)))
         rt_log_host(RT_LOG_ERROR, "cannot open the loop: %s", strerror(-error));
     return error;
 }
