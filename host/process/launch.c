@@ -1,6 +1,7 @@
 /* From a configuration to a generation whose workers can be started. At the first start what goes
  * wrong ends rtd; at a reload it ends the reload. */
 #include "compose/report.h"
+#include "process/passed.h"
 #include "process/privilege.h"
 #include "process/role.h"
 #include "process/supervisor.h"
@@ -160,8 +161,12 @@ static void raise_descriptor_limit(const rt_plan *plan)
 static int open_sockets(rt_supervisor *supervisor, rt_generation *generation)
 {
     const char *error;
+    if (!supervisor->current)
+        rt_passed_open();
     int result = rt_addresses_open(&supervisor->addresses, &generation->arena, generation->plan,
                                    &generation->sockets, &error);
+    if (result == 0 && !supervisor->current)
+        rt_passed_report();
     if (result == 0)
         return 0;
     return fail(supervisor, EX_UNAVAILABLE, "%s", error);
