@@ -5,7 +5,24 @@
 #include <errno.h>
 #include <string.h>
 
-rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router)
+static void complain(int error)
+{
+    rt_log_host(RT_LOG_ERROR, "cannot open the access log: %s", strerror(error));
+}
+
+int rt_open_access_output(const rt_plan *plan)
+{
+    if (strcmp(plan->host.http.access_format, "off") == 0)
+        return 0;
+    int output = rt_http_access_output(plan->host.http.access_log);
+    if (output >= 0)
+        return output;
+    int error = errno;
+    complain(error);
+    return -error;
+}
+
+rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, int access_output)
 {
     rt_http_options options = {
         .request_timeout = (uint64_t)plan->host.http.request_timeout,
@@ -22,6 +39,7 @@ rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router)
         .compression = plan->host.http.compression,
         .access_log = plan->host.http.access_log,
         .access_format = plan->host.http.access_format,
+        .access_output = access_output,
         .service = plan->host.name,
         .hsts = (uint64_t)plan->host.http.hsts,
         .security_headers = plan->host.http.security_headers,
@@ -29,6 +47,6 @@ rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router)
     };
     rt_http_server *server = rt_http_open(&options, router);
     if (!server)
-        rt_log_host(RT_LOG_ERROR, "cannot open the access log: %s", strerror(errno));
+        complain(errno);
     return server;
 }

@@ -5,7 +5,10 @@
 #include "compose/plan.h"
 #include "http/http.h"
 
+/* For rt_open_http, before the privileges go: the file of the access log may be root's. 0: there is
+ * no access log; -errno after having said why. */
+int rt_open_access_output(const rt_plan *plan);
 /* NULL after having said why. */
-rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router);
+rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, int access_output);
 
 #endif

@@ -28,6 +28,7 @@ struct worker {
     rt_board board;
     rt_runtime runtime;
     rt_http_server *server;
+    int access_output; /* of its access log; 0: there is none */
     rt_admin admin;
     rt_health_watch health;
     rt_channel *stop;    /* closed when the worker is to end */
@@ -199,7 +200,7 @@ static bool find_health(rt_ctx *ctx, struct worker *worker)
 static bool serve(struct worker *worker)
 {
     const rt_setup *setup = worker->setup;
-    worker->server = rt_open_http(setup->plan, worker->runtime.router);
+    worker->server = rt_open_http(setup->plan, worker->runtime.router, worker->access_output);
     if (!worker->server)
         return false;
     for (size_t i = 0; i < setup->sockets.count; i++) {
@@ -404,20 +405,31 @@ static bool drop_privileges(const struct worker *worker)
     return !error;
 }
 
-/* The log is opened before the privileges go: its file may be root's. */
+/* Before the privileges go: the files may be root's. */
+static int open_logs(struct worker *worker)
+{
+    const rt_plan *plan = worker->setup->plan;
+    const rt_host_settings *host = &plan->host;
+    rt_log_options log = {host->log.level, host->log.format, host->log.file, host->name};
+    int error = rt_log_open(&log);
+    if (error) {
+        rt_log_host(RT_LOG_ERROR, "cannot open the log `%s`: %s", log.file, strerror(-error));
+        return error;
+    }
+    worker->access_output = rt_open_access_output(plan);
+    return worker->access_output < 0 ? worker->access_output : 0;
+}
+
 static int open_worker(struct worker *worker)
 {
     const rt_host_settings *host = &worker->setup->plan->host;
-    rt_log_options log = {host->log.level, host->log.format, host->log.file, host->name};
     rt_loop_options loop = {.pool_threads = (uint32_t)host->pool.threads,
                             .finalizer_timeout = (uint64_t)host->finalizer_timeout,
                             .marks = open_board(worker),
                             .service_entry = service_entry,
                             .service_entry_argument = &worker->board,
                             .report = log_end};
-    int error = rt_log_open(&log);
-    if (error)
-        rt_log_host(RT_LOG_ERROR, "cannot open the log `%s`: %s", log.file, strerror(-error));
+    int error = open_logs(worker);
     if (!error && !drop_privileges(worker))
         error = -EPERM;
     else if (!error && (error = rt_loop_open(&loop)))

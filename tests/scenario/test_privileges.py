@@ -14,7 +14,7 @@ import socket
 import subprocess
 import unittest
 
-from deployment import LIMIT, RTCTL, RTD, deployment, wait_for
+from deployment import LIMIT, RTCTL, RTD, deployment, read, wait_for
 
 NOBODY = pwd.getpwnam("nobody")
 STAGING = 'environment = "production";\nlog: { format = "pretty"; level = "debug"; };\n'
@@ -317,6 +317,19 @@ class Root(unittest.TestCase):
             made.write(USER + FRONT)
             open_to_all(made).start_ready()
             self.assertEqual(made.get("/who")[0], 200)
+            self.assertEqual(made.stop(), 0)
+
+    def test_the_access_log_is_roots_and_workers_write_to_it_over_reloads(self):
+        with deployment(PAIR, USER + STAGING + FRONT) as made:
+            log = made.path("private")
+            os.mkdir(log, 0o700)
+            log = os.path.join(log, "access.log")
+            open_to_all(made).start_ready("--set", f'http.access_log.file="{log}"')
+            for number in (1, 2):
+                self.assertEqual(made.get(f"/who?{number}")[0], 200)
+                wait_for(lambda: f"/who?{number}" in read(log), "a line")
+                self.assertEqual(made.rtctl("reload", "--wait").returncode, 0)
+            self.assertEqual((os.stat(log).st_uid, os.stat(log).st_mode & 0o777), (0, 0o640))
             self.assertEqual(made.stop(), 0)
 
     def test_the_log_is_roots_and_workers_write_to_it(self):

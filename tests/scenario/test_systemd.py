@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -347,6 +348,22 @@ class Passed(unittest.TestCase):
             self.assertEqual(made.get("/who"), (200, "hello"))
             self.assertNotIn("service manager", made.log())
             self.assertEqual(made.log().count(f":{made.port},"), 1)
+
+    def test_a_unix_socket_is_matched_by_its_path_and_its_file_stays(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "http.sock")
+            passed = socket.socket(socket.AF_UNIX)
+            passed.bind(path)
+            passed.listen()
+            with self.started([passed], f"unix:{path}") as made:
+                self.assertNotIn("service manager", made.log())
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.settimeout(LIMIT)
+                    client.connect(path)
+                    client.sendall(b"GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    self.assertTrue(client.recv(4096).startswith(b"HTTP/1.1 200 "))
+                self.assertEqual(made.stop(), 0)
+            self.assertTrue(os.path.exists(path))
 
     def test_the_address_must_be_the_same(self):
         with self.started([listening(address="127.0.0.2")]) as made:
