@@ -133,10 +133,12 @@ static void plan_instance(rt_composer *composer, rt_candidate *candidate,
                                    .required_by = candidate->required_by,
                                    .serves = manifest->serves,
                                    .stack_size = manifest->stack_size,
+                                   .needs = manifest->needs,
                                    .options = candidate->options,
                                    .option_count = manifest->option_count};
     plan_provides(composer, candidate, instance);
     plan_bindings(composer, candidate, instance);
+    rt_paths_collect(composer, candidate, instance);
 }
 
 static void make_plan(rt_composer *composer)

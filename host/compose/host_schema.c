@@ -107,6 +107,19 @@ static const rt_option_spec control_options[] = {
      .help = "Where rtctl reaches a running rtd"},
 };
 
+static const rt_option_spec limit_options[] = {
+    OPTION("open_files", INT, "0", "0", "1000000000", "Most open files; 0: the hard limit"),
+    OPTION("memory", SIZE, "\"0 B\"", "0 B", "16 TiB", "Most memory for data; 0 B: as inherited"),
+    OPTION("processes", INT, "0", "0", "4194304",
+           "Most processes and threads of the workers' user; 0: as inherited"),
+};
+
+static const rt_option_spec sandbox_options[] = {
+    OPTION("system_calls", BOOL, "true", NULL, NULL, "Refuse system calls that servers do without"),
+    OPTION("files", BOOL, NULL, NULL, NULL,
+           "Refuse files that no setting names; by environment: false, false, true, true"),
+};
+
 const rt_option_spec rt_host_options[] = {
     WORDS("environment", environments, "\"development\"", "Where this runs"),
     OPTION("name", STRING, "\"rt\"", "1", "64", "Name of the service"),
@@ -116,6 +129,8 @@ const rt_option_spec rt_host_options[] = {
     {.name = "effects", .type = RT_SETTING_GROUP, .help = "Logging of calls, by capability"},
     LIST("acknowledge", STRING, "[]", "Development-only instances accepted in production"),
     OPTION("allow_root", BOOL, "false", NULL, NULL, "Run as root in production all the same"),
+    OPTION("user", STRING, NULL, NULL, NULL, "User that workers become when started as root"),
+    OPTION("group", STRING, NULL, NULL, NULL, "Their group; without it, the user's"),
     OPTION("core_dumps", BOOL, "false", NULL, NULL, "Leave core dumps in production"),
     OPTION("workers", INT, "1", "1", "256", "Worker processes; development runs one"),
     OPTION("start_timeout", DURATION, "\"30 s\"", "1 ms", "1 h", "For each module's start"),
@@ -128,6 +143,8 @@ const rt_option_spec rt_host_options[] = {
     SECTION("log", log_options, "The log"),
     SECTION("pool", pool_options, "The thread pool"),
     SECTION("control", control_options, "The control socket"),
+    SECTION("limits", limit_options, "Limits of each worker"),
+    SECTION("sandbox", sandbox_options, "What workers may do"),
 };
 const size_t rt_host_option_count = COUNT(rt_host_options);
 
@@ -175,6 +192,9 @@ static void take_integers(rt_composer *composer)
         {"http", "hsts", &host->http.hsts},
         {"http", "max_streams", &host->http.max_streams},
         {"pool", "threads", &host->pool.threads},
+        {"limits", "open_files", &host->limits.open_files},
+        {"limits", "memory", &host->limits.memory},
+        {"limits", "processes", &host->limits.processes},
     };
     for (size_t i = 0; i < COUNT(targets); i++)
         *targets[i].target =
@@ -211,12 +231,21 @@ static void take_tls(rt_composer *composer)
         version && version->type != RT_SETTING_NONE && !strcmp(version->value.text, "1.3");
 }
 
+static bool truth_or(const rt_setting *setting, bool otherwise)
+{
+    return setting->type == RT_SETTING_NONE ? otherwise : setting->value.integer != 0;
+}
+
 static void take_texts(rt_composer *composer)
 {
     static const char *const default_levels[] = {"debug", "warn", "info", "info"};
     rt_host_settings *host = &composer->host;
     host->name = text_or(host_value(composer, NULL, "name"), "rt");
     host->core_dumps = host_value(composer, NULL, "core_dumps")->value.integer != 0;
+    host->user = text_or(host_value(composer, NULL, "user"), NULL);
+    host->group = text_or(host_value(composer, NULL, "group"), NULL);
+    host->sandbox.system_calls = truth_or(host_value(composer, "sandbox", "system_calls"), true);
+    host->sandbox.files = truth_or(host_value(composer, "sandbox", "files"), composer->strict);
     host->http.listen = host_value(composer, "http", "listen");
     host->admin.listen = host_value(composer, "admin", "listen");
     host->health.fail_on = text_or(host_value(composer, "health", "fail_on"), "unhealthy");
@@ -234,6 +263,7 @@ void rt_host_settings_judge(rt_composer *composer)
 {
     composer->host_values =
         rt_arena_alloc(composer->arena, rt_host_option_count * sizeof(rt_setting));
+    composer->host.uid = composer->host.gid = -1; /* the host's own paths are the supervisor's */
     /* At the top stand the groups of modules too: candidate.c judges those and the unknown ones. */
     for (size_t i = 0; i < rt_host_option_count; i++) {
         const rt_option_spec *option = &rt_host_options[i];
@@ -254,6 +284,7 @@ void rt_host_settings_judge(rt_composer *composer)
     }
     take_integers(composer);
     take_texts(composer);
+    rt_identity_judge(composer);
     if (composer->environment == RT_DEVELOPMENT)
         composer->host.workers = 1;
 }

@@ -79,6 +79,16 @@ extern const rt_option_spec rt_host_options[];
 extern const size_t rt_host_option_count;
 void rt_host_settings_judge(rt_composer *composer);
 
+/* identity.c: who the workers become. */
+void rt_identity_judge(rt_composer *composer);
+/* access(2) as that user, for root and for the user; what others are refused when they validate
+ * says nothing about it and passes. */
+int rt_identity_access(const rt_composer *composer, const char *path, int mode);
+
+/* paths.c: fills `paths` of the instance. */
+void rt_paths_collect(rt_composer *composer, const rt_candidate *candidate,
+                      rt_plan_instance *instance);
+
 /* option.c: one value against its declaration. `path` is what messages call it. False after an
  * error; `out` is RT_SETTING_NONE when the value counts as missing. */
 bool rt_option_convert(rt_composer *composer, const rt_option_spec *spec, const char *path,

@@ -206,13 +206,14 @@ static bool take_enum(const conversion *c, const char *text, rt_setting *out)
 }
 
 /* Why the path cannot be written, or made; NULL if it can. */
-static const char *unwritable(rt_arena *arena, const char *path)
+static const char *unwritable(const rt_composer *composer, const char *path)
 {
+    rt_arena *arena = composer->arena;
     if (access(path, F_OK) == 0)
-        return access(path, W_OK) == 0 ? NULL : rt_reason(errno);
+        return rt_identity_access(composer, path, W_OK) == 0 ? NULL : rt_reason(errno);
     const char *slash = strrchr(path, '/');
     const char *folder = slash ? rt_arena_copy_n(arena, path, (size_t)(slash - path)) : ".";
-    if (access(*folder ? folder : "/", W_OK | X_OK) == 0)
+    if (rt_identity_access(composer, *folder ? folder : "/", W_OK | X_OK) == 0)
         return NULL;
     return errno == ENOENT ? "its folder does not exist"
                            : rt_arena_format(arena, "its folder: %s", rt_reason(errno));
@@ -223,9 +224,9 @@ static bool take_path(const conversion *c, const char *text, rt_setting *out)
     rt_arena *arena = c->composer->arena;
     const char *path = rt_relative_path(c->composer, text), *problem = NULL;
     out->value.text = path;
-    if (c->spec->read && access(path, R_OK) < 0)
+    if (c->spec->read && rt_identity_access(c->composer, path, R_OK) < 0)
         problem = rt_arena_format(arena, "cannot be read: %s", rt_reason(errno));
-    const char *reason = c->spec->write && !problem ? unwritable(arena, path) : NULL;
+    const char *reason = c->spec->write && !problem ? unwritable(c->composer, path) : NULL;
     if (reason)
         problem = rt_arena_format(arena, "cannot be written: %s", reason);
     if (problem)

@@ -19,6 +19,14 @@ typedef struct rt_host_settings {
     int64_t workers;
     int64_t start_timeout, drain_timeout, shutdown_delay, finalizer_timeout; /* ns */
     bool core_dumps;
+    const char *user, *group; /* that the workers become; NULL: as started */
+    int64_t uid, gid;         /* what those stand for here; -1: as started */
+    struct {
+        int64_t open_files, memory, processes; /* of a worker; 0: as inherited */
+    } limits;
+    struct {
+        bool system_calls, files;
+    } sandbox;
     struct {
         const rt_setting *listen;                              /* list of addresses */
         int64_t request_timeout, header_timeout, idle_timeout; /* ns */
@@ -79,6 +87,13 @@ typedef struct rt_plan_provides {
     rt_tier tier;
 } rt_plan_provides;
 
+/* A file or folder that an instance may use. */
+typedef struct rt_plan_path {
+    const char *path;
+    const char *option; /* that names it; DT_RUNPATH: where its libraries are */
+    bool write;         /* and make new files beside it */
+} rt_plan_path;
+
 typedef struct rt_plan_instance {
     const char *name;
     const char *module;
@@ -93,6 +108,9 @@ typedef struct rt_plan_instance {
     bool acknowledged;
     uint32_t serves;
     uint32_t stack_size;
+    uint32_t needs;      /* RT_NEEDS_… */
+    rt_plan_path *paths; /* what the sandbox leaves open for it */
+    size_t path_count;
     rt_plan_provides *provides;
     size_t provides_count;
     rt_plan_binding *bindings; /* one for each RT_REQUIRES and RT_OPTIONAL */

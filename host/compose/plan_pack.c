@@ -156,15 +156,23 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->http.max_streams,
                           &host->health.interval,
                           &host->health.timeout,
-                          &host->pool.threads};
-    const char **texts[] = {&host->name,          &host->log.level,      &host->log.format,
-                            &host->log.file,      &host->control.socket, &host->http.access_format,
-                            &host->health.fail_on};
+                          &host->pool.threads,
+                          &host->uid,
+                          &host->gid,
+                          &host->limits.open_files,
+                          &host->limits.memory,
+                          &host->limits.processes};
+    const char **texts[] = {
+        &host->name,          &host->log.level, &host->log.format,     &host->log.file,
+        &host->user,          &host->group,     &host->control.socket, &host->http.access_format,
+        &host->health.fail_on};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number(walk, numbers[i]);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         text(walk, texts[i]);
     truth(walk, &host->core_dumps);
+    truth(walk, &host->sandbox.system_calls);
+    truth(walk, &host->sandbox.files);
     truth(walk, &host->http.security_headers);
     truth(walk, &host->http.http2);
     truth(walk, &host->http.only_tls_1_3);
@@ -197,6 +205,13 @@ static void binding(struct walk *walk, rt_plan_binding *bound, size_t instance_c
         small(walk, &bound->providers[i], (uint32_t)instance_count - 1);
 }
 
+static void path(struct walk *walk, rt_plan_path *entry)
+{
+    needed_text(walk, &entry->path);
+    needed_text(walk, &entry->option);
+    truth(walk, &entry->write);
+}
+
 static void option(struct walk *walk, rt_plan_option *entry)
 {
     needed_text(walk, &entry->name);
@@ -217,6 +232,7 @@ static void instance_itself(struct walk *walk, rt_plan_instance *instance)
     truth(walk, &instance->acknowledged);
     small(walk, &instance->serves, UINT32_MAX);
     small(walk, &instance->stack_size, UINT32_MAX);
+    small(walk, &instance->needs, UINT32_MAX);
 }
 
 static void instance(struct walk *walk, rt_plan_instance *instance, size_t instance_count)
@@ -232,6 +248,9 @@ static void instance(struct walk *walk, rt_plan_instance *instance, size_t insta
     count = items(walk, &instance->options, sizeof *instance->options, &instance->option_count);
     for (size_t i = 0; i < count && !walk->in.failed; i++)
         option(walk, &instance->options[i]);
+    count = items(walk, &instance->paths, sizeof *instance->paths, &instance->path_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++)
+        path(walk, &instance->paths[i]);
 }
 
 static void whole(struct walk *walk, rt_plan *plan)

@@ -45,10 +45,11 @@ static void judge_listening(rt_composer *composer)
 
 static void judge_root(rt_composer *composer)
 {
-    if (!composer->request->running || geteuid() != 0 || host_flag(composer, NULL, "allow_root"))
+    if (!composer->request->running || geteuid() != 0 || composer->host.uid > 0 ||
+        host_flag(composer, NULL, "allow_root"))
         return;
     rt_diagnostic *diagnostic = RT_DIAGNOSE(composer->diagnostics, RUNNING_AS_ROOT, NULL);
-    rt_help(diagnostic, "start it as a user of its own, or set `allow_root = true`");
+    rt_help(diagnostic, "set `user`, start it as a user of its own, or set `allow_root = true`");
     if (composer->strict)
         rt_set_severity(composer->diagnostics, diagnostic, RT_ERROR);
 }

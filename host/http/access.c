@@ -47,27 +47,34 @@ static int open_file(const char *path)
 
 /* The log's own descriptor, opened once more: non-blocking is a property of the opening, and other
  * processes write to this one. */
-static int open_log_again(rt_access_log *log, const struct stat *status)
+static int open_log_again(void)
 {
     char path[32];
+    struct stat status;
     int fd = -1, present = rt_log_descriptor();
+    if (fstat(present, &status) < 0)
+        return -1;
     snprintf(path, sizeof path, "/proc/self/fd/%d", present);
-    if (S_ISFIFO(status->st_mode) || S_ISCHR(status->st_mode))
+    if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode))
         fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    log->may_block = fd < 0 && !S_ISREG(status->st_mode) && !S_ISSOCK(status->st_mode);
-    return fd < 0 ? fcntl(present, F_DUPFD_CLOEXEC, 0) : fd;
+    return fd < 0 ? fcntl(present, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : fd;
 }
 
-static bool open_output(rt_access_log *log, const char *file)
+int rt_http_access_output(const rt_setting *access_log)
+{
+    const rt_setting *file = access_log ? rt_setting_member(access_log, "file") : NULL;
+    return file ? open_file(file->value.text) : open_log_again();
+}
+
+static bool use_output(rt_access_log *log, int fd)
 {
     struct stat status;
-    if (!file && fstat(rt_log_descriptor(), &status) < 0)
+    if (fd < 0 || fstat(fd, &status) < 0)
         return false;
-    log->fd = file ? open_file(file) : open_log_again(log, &status);
-    if (log->fd < 0 || fstat(log->fd, &status) < 0)
-        return false;
+    log->fd = fd;
     log->whole = S_ISREG(status.st_mode);
     log->is_socket = S_ISSOCK(status.st_mode);
+    log->may_block = !log->whole && !log->is_socket && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
     return true;
 }
 
@@ -151,15 +158,14 @@ static void on_idle(uv_idle_t *idle)
 /* --- life ------------------------------------------------------------------------------------ */
 
 rt_access_log *rt_access_open(const rt_setting *settings, const char *format, const char *service,
-                              uv_loop_t *loop)
+                              int output, uv_loop_t *loop)
 {
-    const rt_setting *file = settings ? rt_setting_member(settings, "file") : NULL;
     const rt_setting *query = settings ? rt_setting_member(settings, "query") : NULL;
     rt_access_log *log = rt_xcalloc(1, sizeof *log);
     log->style.service = service;
     log->with_query = !query || query->value.integer;
     log->write = rt_access_writer_named(format);
-    if (!log->write || !open_output(log, file ? file->value.text : NULL)) {
+    if (!log->write || !use_output(log, output ? output : rt_http_access_output(settings))) {
         int error = errno;
         free(log);
         errno = error;

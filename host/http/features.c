@@ -62,7 +62,8 @@ int rt_features_open(rt_features *features, const rt_http_options *options, uv_l
     features->marks = features->cors || features->compression || logs;
     if (!logs)
         return 0;
-    features->access = rt_access_open(options->access_log, format, options->service, loop);
+    features->access =
+        rt_access_open(options->access_log, format, options->service, options->access_output, loop);
     return features->access ? 0 : -errno;
 }
 

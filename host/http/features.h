@@ -90,6 +90,7 @@ int rt_compress_piece(rt_ctx *ctx, rt_exchange *exchange, const char *data, uint
 
 /* access.c */
 rt_access_log *rt_access_open(const rt_setting *settings, const char *format, const char *service,
+                              int output,
                               uv_loop_t *loop); /* NULL if the file cannot be opened: errno */
 /* The loop's handle is to be closed: from now on lines are written as they come. */
 void rt_access_stop(rt_access_log *log);

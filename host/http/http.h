@@ -23,6 +23,7 @@ typedef struct rt_http_options {
     /* Groups and lists of the configuration, as host_schema.c declares them; NULL: off. */
     const rt_setting *trusted_proxies, *cors, *compression, *access_log;
     const char *access_format; /* pretty, json, combined; NULL or off: no access log */
+    int access_output;         /* of rt_http_access_output, to be closed; 0: opened then */
     const char *service;       /* named in a JSON access log */
     uint64_t hsts;             /* ns; 0: none */
     struct rt_tls *tls;        /* tls.h; the caller's; NULL: no listener may be of TLS */
@@ -40,6 +41,8 @@ int rt_router_add(rt_router *router, rt_instance *instance, uint32_t stack_size,
                   const char *pattern, rt_handler handler, const rt_route_options *options,
                   const char **conflict);
 
+/* What the access log is written to, opened while that is still allowed. -1 with errno. */
+int rt_http_access_output(const rt_setting *access_log);
 /* On the loop of fiber/fiber.h, which is open. NULL with errno: the access log cannot be opened. */
 rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router);
 /* What connections of a listening socket begin with. */

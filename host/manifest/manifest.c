@@ -73,6 +73,8 @@ static const rt_key_rule enabled_keys[] = {
     KEY("enabled-in", bits, rt_manifest, enabled_in, NEEDED, .words = environments), {0}};
 static const rt_key_rule stack_keys[] = {
     KEY("stack", number, rt_manifest, stack_size, NEEDED, .least = 16 << 10, .most = 8 << 20), {0}};
+static const rt_key_rule needs_keys[] = {
+    KEY("needs", bits, rt_manifest, needs, NEEDED, .words = rt_need_words), {0}};
 static const rt_key_rule publishes_keys[] = {
     KEY("publishes", topic, rt_event, topic, NEEDED),
     KEY("wire", topic, rt_event, wire, NEEDED),
@@ -191,6 +193,7 @@ static const note_kind kinds[] = {
     {"serves", serves_keys, begin_module, false},
     {"enabled-in", enabled_keys, begin_module, false},
     {"stack", stack_keys, begin_module, true},
+    {"needs", needs_keys, begin_module, false},
     {"publishes", publishes_keys, begin_published, false},
     {"handles", handles_keys, begin_handled, false},
     {"provides", provides_keys, begin_provided, false},

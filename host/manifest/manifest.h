@@ -17,6 +17,22 @@ typedef enum rt_tier { RT_TIER_PRODUCTION, RT_TIER_FALLBACK, RT_TIER_TEST } rt_t
 /* Bits of `serves`. */
 enum { RT_SERVES_ROUTES = 1, RT_SERVES_SERVICES = 2, RT_SERVES_JOBS = 4, RT_SERVES_EVENTS = 8 };
 
+/* Bits of `needs`: what the sandbox refuses unless a module of the plan asks for it. By index,
+ * rt_need_name has their words. */
+enum {
+    RT_NEEDS_EXECUTE = 1,    /* other programs */
+    RT_NEEDS_DEBUG = 2,      /* look into other processes */
+    RT_NEEDS_NAMESPACES = 4, /* new namespaces */
+    RT_NEEDS_KEYS = 8,       /* the kernel's keyrings */
+    RT_NEEDS_URING = 16,     /* io_uring */
+    RT_NEEDS_FAULTS = 32,    /* userfaultfd */
+    RT_NEEDS_PROFILE = 64,   /* perf_event_open */
+    RT_NEEDS_FILES = 128,    /* files beyond those of `path` options */
+    RT_NEED_COUNT = 8,
+};
+const char *rt_need_name(size_t index);
+void rt_needs_print(rt_buffer *text, uint32_t needs); /* "`execute`, `files`" */
+
 typedef enum rt_environment {
     RT_DEVELOPMENT,
     RT_TEST,
@@ -111,6 +127,7 @@ typedef struct rt_manifest {
     uint32_t serves;     /* RT_SERVES_… */
     uint32_t enabled_in; /* bits 1 << rt_environment; 0: everywhere */
     uint32_t stack_size; /* bytes; 0: the default */
+    uint32_t needs;      /* RT_NEEDS_… */
     rt_provides *provides;
     size_t provides_count;
     rt_requires *requires; /* optional ones too */

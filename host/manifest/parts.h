@@ -99,6 +99,7 @@ const char *rt_subject(const rt_plugin *plugin);
 /* --- options: options.c ---------------------------------------------------------------------- */
 
 extern const rt_word rt_setting_types[];
+extern const rt_word rt_need_words[]; /* needs.c */
 void rt_option_judge(rt_plugin *plugin, const rt_option_spec *option, bool is_field);
 /* Whether `text`, without quotes, can be the value of a scalar option. */
 bool rt_option_can_be(const rt_plugin *plugin, const rt_option_spec *option, const char *text);

@@ -473,3 +473,34 @@ bool rt_generation_ready(rt_generation *generation)
         generation->serving = rt_monotonic();
     return true;
 }
+
+/* It waits for something to do, or did something since it was asked last. */
+static bool turns(const rt_generation *generation, rt_worker *worker)
+{
+    const rt_board_slot *slot = slot_of(generation, worker);
+    if (worker->state != RT_WORKER_READY || !slot)
+        return false;
+    uint64_t count = __atomic_load_n(&slot->marks.turns, __ATOMIC_RELAXED);
+    bool waits = __atomic_load_n(&slot->marks.polling, __ATOMIC_RELAXED) &&
+                 !__atomic_load_n(&slot->marks.running, __ATOMIC_RELAXED);
+    bool moved = count != worker->turns;
+    worker->turns = count;
+    return waits || moved;
+}
+
+bool rt_generation_turns(rt_generation *generation)
+{
+    bool any = generation->is_frozen; /* its board may be one that its workers do not know */
+    for (size_t i = 0; i < generation->count; i++)
+        any |= turns(generation, &generation->workers[i]);
+    return any;
+}
+
+uint64_t rt_generation_latest(const rt_generation *generation)
+{
+    uint64_t latest = 0;
+    for (size_t i = 0; i < generation->count; i++)
+        if (generation->workers[i].due > latest)
+            latest = generation->workers[i].due;
+    return latest;
+}

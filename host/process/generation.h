@@ -38,6 +38,7 @@ typedef struct rt_worker {
     uint64_t started, due; /* monotonic ns */
     uint64_t delay;        /* what its next early death costs */
     uint64_t restarts;
+    uint64_t turns; /* of its loop, when rt_generation_turns looked last */
     rt_phase phase;
     char *module;  /* whose phase it is */
     char *problem; /* what it told last: why it ends */
@@ -101,5 +102,10 @@ void rt_generation_level(rt_generation *generation, const char *level, const cha
 
 size_t rt_generation_alive(const rt_generation *generation);
 bool rt_generation_ready(rt_generation *generation); /* all workers are */
+/* One worker at least is ready, and waits or went on since the last call; nobody knows of a frozen
+ * one. */
+bool rt_generation_turns(rt_generation *generation);
+/* When the last of the limits that run now ends; 0: none runs. */
+uint64_t rt_generation_latest(const rt_generation *generation);
 
 #endif

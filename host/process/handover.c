@@ -251,7 +251,8 @@ static uint64_t plan_layout(void)
 {
     const size_t sizes[] = {sizeof(rt_plan),          sizeof(rt_host_settings),
                             sizeof(rt_plan_instance), sizeof(rt_plan_binding),
-                            sizeof(rt_plan_option),   sizeof(rt_setting)};
+                            sizeof(rt_plan_option),   sizeof(rt_setting),
+                            sizeof(rt_plan_path)};
     uint64_t layout = RT_HANDOVER_PLAN;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         layout = layout * 1009 + sizes[i];
@@ -280,8 +281,7 @@ static void plan(struct walk *walk, rt_generation *generation)
         }
         generation->is_frozen = !whole;
         generation->plan = whole ? whole : least;
-        generation->variables = rt_environment_without(arena, environ, least->secret_variables,
-                                                       least->secret_variable_count);
+        generation->variables = rt_worker_environment(arena, least);
     }
     rt_buffer_wipe(&packed);
 }

@@ -1,6 +1,8 @@
 /* From a configuration to a generation whose workers can be started. At the first start what goes
  * wrong ends rtd; at a reload it ends the reload. */
 #include "compose/report.h"
+#include "process/passed.h"
+#include "process/privilege.h"
 #include "process/role.h"
 #include "process/supervisor.h"
 #include "telemetry/log.h"
@@ -122,18 +124,13 @@ static int prepare_log(rt_supervisor *supervisor, const rt_generation *generatio
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
-static bool is_strict(const rt_plan *plan)
-{
-    return plan->environment == RT_STAGING || plan->environment == RT_PRODUCTION;
-}
-
 /* Secrets lie in the workers' memory, and a core file would carry them away. */
 static void limit_cores(const rt_plan *plan)
 {
     struct rlimit limit;
-    if (is_strict(plan) && !plan->host.core_dumps)
+    if (!rt_privileges_dumpable(plan))
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    else if (is_strict(plan) && getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0)
+    else if (plan->host.core_dumps && getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0)
         rt_log_host(RT_LOG_WARN, "`core_dumps` is set, but the limit of core files is 0 and stays "
                                  "so until rtd is started anew");
 }
@@ -148,13 +145,15 @@ static void raise_descriptor_limit(const rt_plan *plan)
         return;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+    if (plan->host.limits.open_files) /* the workers set their own */
+        limit.rlim_max = (rlim_t)plan->host.limits.open_files;
     if (limit.rlim_max < needed && rt_plan_serves_routes(plan))
-        rt_log_host(RT_LOG_WARN,
-                    "a worker may open %ju descriptors, but %ju connections "
-                    "(`http.max_connections`) and %d others need %ju: raise the hard limit of open "
-                    "files",
-                    (uintmax_t)limit.rlim_max, (uintmax_t)connections, OTHER_DESCRIPTORS,
-                    (uintmax_t)needed);
+        rt_log_host(
+            RT_LOG_WARN,
+            "a worker may open %ju descriptors, but %ju connections "
+            "(`http.max_connections`) and %d others need %ju: raise %s",
+            (uintmax_t)limit.rlim_max, (uintmax_t)connections, OTHER_DESCRIPTORS, (uintmax_t)needed,
+            plan->host.limits.open_files ? "`limits.open_files`" : "the hard limit of open files");
 }
 
 /* --- sockets and copies ---------------------------------------------------------------------- */
@@ -162,8 +161,13 @@ static void raise_descriptor_limit(const rt_plan *plan)
 static int open_sockets(rt_supervisor *supervisor, rt_generation *generation)
 {
     const char *error;
-    if (rt_addresses_open(&supervisor->addresses, &generation->arena, generation->plan,
-                          &generation->sockets, &error) == 0)
+    if (!supervisor->current)
+        rt_passed_open();
+    int result = rt_addresses_open(&supervisor->addresses, &generation->arena, generation->plan,
+                                   &generation->sockets, &error);
+    if (result == 0 && !supervisor->current)
+        rt_passed_report();
+    if (result == 0)
         return 0;
     return fail(supervisor, EX_UNAVAILABLE, "%s", error);
 }
@@ -282,8 +286,8 @@ static int make(rt_supervisor *supervisor, rt_generation *generation)
     raise_descriptor_limit(plan);
     warn_of_origin(generation);
     announce(plan);
-    generation->variables = rt_environment_without(
-        &generation->arena, environ, plan->secret_variables, plan->secret_variable_count);
+    rt_privileges_announce(plan);
+    generation->variables = rt_worker_environment(&generation->arena, plan);
     int error = rt_generation_staff(generation, worker_count(plan), -1);
     if (!error && supervisor->current) /* which answers for how things are until the switch */
         rt_board_set_state(generation->board, RT_BOARD_JOINING);

@@ -35,11 +35,17 @@ static bool is_folder_name(const char *name)
     return length == RANDOM_LENGTH && !name[length];
 }
 
+static bool has_mode(const struct stat *status, mode_t mode, mode_t mode_group)
+{
+    mode_t found = status->st_mode & 07777;
+    return status->st_uid == geteuid() && (found == mode || found == mode_group);
+}
+
 static bool is_own_folder(int folder)
 {
     struct stat status;
-    return fstat(folder, &status) == 0 && status.st_uid == geteuid() &&
-           (status.st_mode & 07777) == RT_SNAPSHOT_FOLDER_MODE;
+    return fstat(folder, &status) == 0 &&
+           has_mode(&status, RT_SNAPSHOT_FOLDER_MODE, RT_SNAPSHOT_FOLDER_MODE_GROUP);
 }
 
 static bool is_copy(int folder, const char *name)
@@ -48,7 +54,7 @@ static bool is_copy(int folder, const char *name)
     size_t length = strlen(name);
     return length > strlen(SUFFIX) && strcmp(name + length - strlen(SUFFIX), SUFFIX) == 0 &&
            fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
-           status.st_uid == geteuid() && (status.st_mode & 07777) == RT_SNAPSHOT_FILE_MODE;
+           has_mode(&status, RT_SNAPSHOT_FILE_MODE, RT_SNAPSHOT_FILE_MODE_GROUP);
 }
 
 static bool remove_copy(int folder, const char *name)

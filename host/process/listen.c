@@ -2,11 +2,13 @@
 
 #include "config/listener.h"
 #include "http/http.h"
+#include "process/passed.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,7 +35,9 @@ static bool split(rt_arena *arena, const char *address, const char **host, const
 
 static int open_socket(const struct addrinfo *info)
 {
-    int one = 1;
+    int one = 1, passed = rt_passed_take(info->ai_addr, info->ai_addrlen);
+    if (passed >= 0)
+        return passed;
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
@@ -72,6 +76,8 @@ static int open_each(rt_sockets *sockets, rt_arena *arena, const struct addrinfo
     size_t before = sockets->count;
     int missing = -EADDRNOTAVAIL;
     for (const struct addrinfo *info = list; info; info = info->ai_next) {
+        if (rt_passed_covers(info->ai_addr))
+            continue;
         int fd = open_socket(info);
         if (fd == -EAFNOSUPPORT || (fd == -EADDRNOTAVAIL && list->ai_next)) {
             missing = fd;
@@ -152,6 +158,12 @@ static int open_unix(rt_sockets *sockets, rt_arena *arena, const rt_listener_spe
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, spec->path, strlen(spec->path) + 1);
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(spec->path) + 1);
+    int passed = rt_passed_take((const struct sockaddr *)&address, length);
+    if (passed >= 0) { /* whose file is the service manager's */
+        add_socket(sockets, arena, passed, rt_arena_copy(arena, spec->address), 0);
+        return 0;
+    }
     *error = clear_path(arena, &address);
     if (*error)
         return -1;

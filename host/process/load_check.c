@@ -3,8 +3,10 @@
  * next. */
 #include "base/reason.h"
 #include "process/generation.h"
+#include "process/privilege.h"
 #include "process/process.h"
 #include "process/role.h"
+#include "process/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #define MILLISECOND UINT64_C(1000000)
@@ -149,8 +152,7 @@ static int start_child(struct attempt *attempt)
         return -errno;
     rt_role role = {.program = check->self,
                     .word = RT_ROLE_LOAD,
-                    .variables = rt_environment_without(
-                        check->arena, environ, plan->secret_variables, plan->secret_variable_count),
+                    .variables = rt_worker_environment(check->arena, plan),
                     .output = pipe_ends[1],
                     .sandbox = true};
     int error = rt_role_start(&role, &attempt->pid, &attempt->control);
@@ -322,6 +324,22 @@ static void name_files_in_full(const struct load_check *check, bool set)
     }
 }
 
+/* A child that becomes somebody else loads copies, as workers do: where the plugins lie, that user
+ * may have no business. */
+static bool prepare_files(struct load_check *check, rt_snapshot *snapshot)
+{
+    const char *error = NULL;
+    if (!rt_privileges_change_identity(check->composition->plan)) {
+        name_files_in_full(check, true);
+        return true;
+    }
+    int code = rt_snapshot_make(snapshot, check->arena, check->composition,
+                                &check->composition->diagnostics, &error);
+    if (code && code != EX_CONFIG)
+        RT_DIAGNOSE(&check->composition->diagnostics, LOAD_CHILD_FAILED, NULL, error);
+    return code == 0;
+}
+
 void rt_load_check(rt_composition *composition, const char *self)
 {
     struct load_check check = {.composition = composition,
@@ -330,8 +348,10 @@ void rt_load_check(rt_composition *composition, const char *self)
                                .ends = rt_monotonic() + WHOLE_LIMIT};
     if (!composition->plan)
         return;
-    name_files_in_full(&check, true);
-    while (try_once(&check))
+    rt_snapshot snapshot = {0};
+    bool prepared = prepare_files(&check, &snapshot);
+    while (prepared && try_once(&check))
         ;
+    rt_snapshot_remove(&snapshot);
     name_files_in_full(&check, false);
 }

@@ -1,5 +1,6 @@
 /* The load child: loads, registers and configures what it is told to and says how each went. A
  * module that brings it down was named by the last phase it told. */
+#include "process/privilege.h"
 #include "process/process.h"
 #include "process/role.h"
 #include "process/runtime.h"
@@ -76,11 +77,25 @@ static void load_all(struct load_child *child)
     }
 }
 
+static bool drop_privileges(const struct load_child *child)
+{
+    const rt_plan *plan = child->setup->plan;
+    rt_buffer problem = {0};
+    int error = rt_privileges_drop(plan, &problem);
+    if (error)
+        fprintf(stderr, "the workers of `%s` cannot be confined: cannot %s\n", plan->host.name,
+                problem.data);
+    rt_buffer_free(&problem);
+    return !error;
+}
+
 static int run(struct load_child *child)
 {
     rt_watch watch = {tell_phase, tell_problem, child};
     rt_instance host = {.magic = RT_INSTANCE_MAGIC, .size = sizeof host, .name = "rtd"};
     rt_unit_options options = {.instance = &host, .name = "runtime.check", .done = on_ended};
+    if (!drop_privileges(child))
+        return EX_OSERR;
     int error = rt_loop_open(&(rt_loop_options){.pool_threads = 1});
     if (error) {
         fprintf(stderr, "cannot open the loop: %s\n", strerror(-error));

@@ -5,7 +5,24 @@
 #include <errno.h>
 #include <string.h>
 
-rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, rt_tls *tls)
+static void complain(int error)
+{
+    rt_log_host(RT_LOG_ERROR, "cannot open the access log: %s", strerror(error));
+}
+
+int rt_open_access_output(const rt_plan *plan)
+{
+    if (strcmp(plan->host.http.access_format, "off") == 0)
+        return 0;
+    int output = rt_http_access_output(plan->host.http.access_log);
+    if (output >= 0)
+        return output;
+    int error = errno;
+    complain(error);
+    return -error;
+}
+
+rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, const rt_http_parts *parts)
 {
     rt_http_options options = {
         .request_timeout = (uint64_t)plan->host.http.request_timeout,
@@ -22,16 +39,17 @@ rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, rt_tls *tls
         .compression = plan->host.http.compression,
         .access_log = plan->host.http.access_log,
         .access_format = plan->host.http.access_format,
+        .access_output = parts->access_output,
         .service = plan->host.name,
         .hsts = (uint64_t)plan->host.http.hsts,
         .max_streams = (uint32_t)plan->host.http.max_streams,
         .http1_only = !plan->host.http.http2,
-        .tls = tls,
+        .tls = parts->tls,
         .security_headers = plan->host.http.security_headers,
         .development = plan->environment == RT_DEVELOPMENT,
     };
     rt_http_server *server = rt_http_open(&options, router);
     if (!server)
-        rt_log_host(RT_LOG_ERROR, "cannot open the access log: %s", strerror(errno));
+        complain(errno);
     return server;
 }

@@ -6,7 +6,16 @@
 #include "http/http.h"
 #include "http/tls.h"
 
+/* What a worker has made ready. */
+typedef struct rt_http_parts {
+    rt_tls *tls;       /* NULL: nothing is served by it */
+    int access_output; /* of rt_open_access_output */
+} rt_http_parts;
+
+/* For rt_open_http, before the privileges go: the file of the access log may be root's. 0: there is
+ * no access log; -errno after having said why. */
+int rt_open_access_output(const rt_plan *plan);
 /* NULL after having said why. */
-rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, rt_tls *tls);
+rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, const rt_http_parts *parts);
 
 #endif

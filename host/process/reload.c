@@ -1,5 +1,6 @@
 /* Reload: the next generation starts beside the one that serves, takes over when all its workers
  * are ready, and the old one drains. Whatever goes wrong before that leaves things as they were. */
+#include "process/notify.h"
 #include "process/supervisor.h"
 
 #include "http/http.h"
@@ -37,7 +38,7 @@ void rt_reload_end(rt_supervisor *supervisor, int status, const char *format, ..
 {
     rt_reload *reload = &supervisor->reload;
     rt_outcome *last = &reload->last;
-    rt_buffer text = {0};
+    rt_buffer text = {0}, verdict = {0};
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(last->text, sizeof last->text, format, arguments);
@@ -45,21 +46,21 @@ void rt_reload_end(rt_supervisor *supervisor, int status, const char *format, ..
     last->at = rt_monotonic();
     last->status = status;
     reload->running = false;
-    rt_buffer_add(&text, reload->report.data, reload->report.length);
-    if (status == 0) {
-        rt_log_host(RT_LOG_INFO, "reloaded: %s", last->text);
-        rt_buffer_format(&text, "reloaded: %s\n", last->text);
-    } else {
-        rt_log_host(RT_LOG_ERROR, "not reloaded, generation %u goes on: %s",
-                    supervisor->current->number, last->text);
-        rt_buffer_format(&text, "not reloaded, generation %u goes on: %s\n",
+    if (status == 0)
+        rt_buffer_format(&verdict, "reloaded: %s", last->text);
+    else
+        rt_buffer_format(&verdict, "not reloaded, generation %u goes on: %s",
                          supervisor->current->number, last->text);
-    }
+    rt_log_host(status ? RT_LOG_ERROR : RT_LOG_INFO, "%s", verdict.data);
+    rt_notify_ready(verdict.data);
+    rt_buffer_add(&text, reload->report.data, reload->report.length);
+    rt_buffer_format(&text, "%s\n", verdict.data);
     const char *word = status ? "err" : "out";
     rt_control_finish(&supervisor->control, RT_WAITS_RELOAD, reload->count, word, text.data,
                       status);
     rt_control_finish(&supervisor->control, RT_WAITS_UPGRADE, reload->count, word, text.data,
                       status);
+    rt_buffer_free(&verdict);
     rt_buffer_free(&text);
 }
 
@@ -70,6 +71,7 @@ void rt_reload_begin(rt_supervisor *supervisor)
     reload->running = true;
     reload->count++;
     reload->began = rt_monotonic();
+    rt_notify_reloading("reloading");
     rt_launch(supervisor); /* which says why not */
 }
 
@@ -128,22 +130,25 @@ static void describe(rt_buffer *text, const rt_generation *generation)
         rt_buffer_format(text, "%s%s, ", socket->flags & RT_LISTEN_ADMIN ? "admin " : "",
                          socket->url);
     }
-    rt_buffer_format(text, "%zu module%s, %.0f ms", modules, plural(modules),
-                     (double)(generation->serving - generation->began) / 1e6);
+    rt_buffer_format(text, "%zu module%s", modules, plural(modules));
 }
 
 static void succeed(rt_supervisor *supervisor)
 {
+    const rt_generation *next = supervisor->next;
+    double milliseconds = (double)(next->serving - next->began) / 1e6;
     rt_buffer text = {0};
-    describe(&text, supervisor->next);
+    describe(&text, next);
     if (supervisor->current) {
         switch_over(supervisor);
-        rt_reload_end(supervisor, 0, "generation %u, %s", supervisor->current->number, text.data);
+        rt_reload_end(supervisor, 0, "generation %u, %s, %.0f ms", next->number, text.data,
+                      milliseconds);
     } else {
         supervisor->current = supervisor->next;
         supervisor->next = NULL;
         rt_board_set_state(supervisor->current->board, RT_BOARD_SERVING);
-        rt_log_host(RT_LOG_INFO, "ready: %s", text.data);
+        rt_log_host(RT_LOG_INFO, "ready: %s, %.0f ms", text.data, milliseconds);
+        rt_notify_ready(text.data);
     }
     rt_buffer_free(&text);
 }

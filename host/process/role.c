@@ -91,6 +91,18 @@ char **rt_environment_without(rt_arena *arena, char **variables, const char *con
     return kept;
 }
 
+/* What the service manager says, it says to the supervisor. */
+static const char *const managers[] = {"NOTIFY_SOCKET",        "WATCHDOG_USEC", "WATCHDOG_PID",
+                                       "LISTEN_FDS",           "LISTEN_PID",    "LISTEN_FDNAMES",
+                                       "CREDENTIALS_DIRECTORY"};
+
+char **rt_worker_environment(rt_arena *arena, const rt_plan *plan)
+{
+    char **kept =
+        rt_environment_without(arena, environ, plan->secret_variables, plan->secret_variable_count);
+    return rt_environment_without(arena, kept, managers, sizeof managers / sizeof managers[0]);
+}
+
 int rt_role_control(void)
 {
     int type;

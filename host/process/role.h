@@ -2,7 +2,7 @@
 #ifndef RT_PROCESS_ROLE_H
 #define RT_PROCESS_ROLE_H
 
-#include "base/arena.h"
+#include "compose/plan.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -25,6 +25,9 @@ int rt_role_start(const rt_role *role, pid_t *pid, int *control);
 /* The environment without some variables. */
 char **rt_environment_without(rt_arena *arena, char **variables, const char *const *names,
                               size_t count);
+
+/* Ours without what secrets were read from and what only the supervisor is told. */
+char **rt_worker_environment(rt_arena *arena, const rt_plan *plan);
 
 /* In the child: moves the control socket from descriptor 0 to a free one and puts /dev/null there.
  * -1 if 0 is no socket, which means that somebody typed the role by hand. */

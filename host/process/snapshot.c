@@ -1,5 +1,7 @@
 #include "process/snapshot.h"
 
+#include "process/privilege.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/sha.h>
@@ -18,6 +20,29 @@ static bool is_usable(const char *folder)
            !(mount.f_flag & ST_NOEXEC) && access(folder, W_OK) == 0;
 }
 
+static bool may_search(const struct stat *status, const rt_host_settings *host)
+{
+    mode_t bit = (int64_t)status->st_uid == host->uid   ? S_IXUSR
+                 : (int64_t)status->st_gid == host->gid ? S_IXGRP
+                                                        : S_IXOTH;
+    return status->st_mode & bit;
+}
+
+/* Root's own places, /run/user/0 for one, are closed to the user that the workers become. */
+static bool is_reachable(rt_arena *arena, const char *folder, const rt_plan *plan)
+{
+    struct stat status;
+    if (!rt_privileges_change_identity(plan) || plan->host.uid <= 0)
+        return true;
+    for (size_t length = 1; length <= strlen(folder); length++) {
+        bool whole = folder[length] == '/' || !folder[length] || length == 1;
+        const char *part = whole ? rt_arena_copy_n(arena, folder, length) : NULL;
+        if (whole && (stat(part, &status) < 0 || !may_search(&status, &plan->host)))
+            return false;
+    }
+    return true;
+}
+
 /* systemd.exec(5): one folder or several with colons between them. */
 static const char *runtime_directory(rt_arena *arena)
 {
@@ -27,7 +52,7 @@ static const char *runtime_directory(rt_arena *arena)
 
 /* The first place that may hold programs: what the service manager or the operator names, then the
  * usual ones. */
-static const char *choose_parent(rt_arena *arena)
+static const char *choose_parent(rt_arena *arena, const rt_plan *plan)
 {
     const char *const places[] = {runtime_directory(arena),
                                   getenv("TMPDIR"),
@@ -37,7 +62,7 @@ static const char *choose_parent(rt_arena *arena)
                                   "/var/tmp",
                                   "/dev/shm"};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        if (is_usable(places[i]))
+        if (is_usable(places[i]) && is_reachable(arena, places[i], plan))
             return places[i];
     return NULL;
 }
@@ -57,11 +82,13 @@ static bool lock_folder(rt_snapshot *snapshot, const char *path)
     return false;
 }
 
-static bool make_folder(rt_snapshot *snapshot, const char **error)
+static bool make_folder(rt_snapshot *snapshot, const rt_plan *plan, const char **error)
 {
-    const char *parent = choose_parent(snapshot->arena);
+    const char *parent = choose_parent(snapshot->arena, plan);
     char *folder;
-    *error = "no folder for plugin copies is writable and on a mount without noexec: set TMPDIR";
+    *error =
+        "no folder for plugin copies is writable, open to `user` and on a mount without noexec: "
+        "set TMPDIR";
     if (!parent)
         return false;
     rt_snapshot_sweep(parent);
@@ -154,13 +181,35 @@ static const char *copied_already(const rt_plan *plan, size_t index)
     return NULL;
 }
 
+/* The workers' group may read; the owner stays root, so that a worker that was taken over cannot
+ * change what the next one loads. */
+static int let_group_read(rt_snapshot *snapshot, const rt_plan *plan, const char **error)
+{
+    gid_t group = (gid_t)plan->host.gid;
+    const char *failed = NULL;
+    if (!rt_privileges_change_identity(plan) || plan->host.gid < 0)
+        return 0;
+    for (size_t i = 0; i < snapshot->file_count && !failed; i++)
+        if (chown(snapshot->files[i], (uid_t)-1, group) < 0 ||
+            chmod(snapshot->files[i], RT_SNAPSHOT_FILE_MODE_GROUP) < 0)
+            failed = snapshot->files[i];
+    if (!failed && (chown(snapshot->folder, (uid_t)-1, group) < 0 ||
+                    chmod(snapshot->folder, RT_SNAPSHOT_FOLDER_MODE_GROUP) < 0))
+        failed = snapshot->folder;
+    if (!failed)
+        return 0;
+    *error = rt_arena_format(snapshot->arena, "cannot let `group` read `%s`: %s", failed,
+                             strerror(errno));
+    return EX_OSERR;
+}
+
 int rt_snapshot_make(rt_snapshot *snapshot, rt_arena *arena, const rt_composition *composition,
                      rt_diagnostics *diagnostics, const char **error)
 {
     rt_plan *plan = composition->plan;
     int worst = 0;
     *snapshot = (rt_snapshot){.arena = arena, .lock = -1};
-    if (!make_folder(snapshot, error))
+    if (!make_folder(snapshot, plan, error))
         return EX_OSERR;
     for (size_t i = 0; i < plan->instance_count && worst != EX_OSERR; i++) {
         plan->instances[i].snapshot = copied_already(plan, i);
@@ -169,7 +218,7 @@ int rt_snapshot_make(rt_snapshot *snapshot, rt_arena *arena, const rt_compositio
         int code = copy_plugin(snapshot, composition, &plan->instances[i], diagnostics, error);
         worst = code ? code : worst;
     }
-    return worst;
+    return worst ? worst : let_group_read(snapshot, plan, error);
 }
 
 void rt_snapshot_remove(rt_snapshot *snapshot)

@@ -13,6 +13,9 @@
 
 #define RT_SNAPSHOT_FOLDER_MODE 0700
 #define RT_SNAPSHOT_FILE_MODE 0500
+/* Where workers become another user. */
+#define RT_SNAPSHOT_FOLDER_MODE_GROUP 0710
+#define RT_SNAPSHOT_FILE_MODE_GROUP 0550
 
 typedef struct rt_snapshot {
     rt_arena *arena;

@@ -2,6 +2,7 @@
  * socket, and does between two turns what was asked for. It loads no plugin. */
 #include "process/supervisor.h"
 #include "process/handover.h"
+#include "process/notify.h"
 #include "telemetry/log.h"
 
 #include <limits.h>
@@ -44,6 +45,7 @@ static void begin_stop(rt_supervisor *supervisor, const char *who)
     rt_generation *current = supervisor->current;
     int64_t delay = current ? current->plan->host.shutdown_delay : 0;
     rt_log_host(RT_LOG_INFO, "%s: stopping%s", who, delay > 0 ? " after `shutdown_delay`" : "");
+    rt_notify_stopping("stopping");
     rt_upgrade_cancel(supervisor);
     if (supervisor->reload.running || supervisor->reload.asked)
         rt_control_finish(&supervisor->control, RT_WAITS_RELOAD, UINT64_MAX, "err",
@@ -170,6 +172,35 @@ static bool is_over(const rt_supervisor *supervisor)
                       supervisor->forced);
 }
 
+/* --- the service manager ---------------------------------------------------------------------- */
+
+/* When the last of the limits on what starts or stops now ends; 0: nothing does. */
+static uint64_t longest_limit(const rt_supervisor *supervisor)
+{
+    bool runs = supervisor->state == RT_RUNNING;
+    uint64_t latest = supervisor->stop_at;
+    for (const rt_generation *g = supervisor->generations; g; g = g->older) {
+        uint64_t due = !runs || g == supervisor->next ? rt_generation_latest(g) : 0;
+        latest = due > latest ? due : latest;
+    }
+    return latest;
+}
+
+/* While it starts and stops, the limits of those are what the service manager looks at. */
+static bool is_well(const rt_supervisor *supervisor)
+{
+    return supervisor->state != RT_RUNNING || !supervisor->current ||
+           rt_generation_turns(supervisor->current);
+}
+
+static void tell_manager(const rt_supervisor *supervisor)
+{
+    uint64_t now = rt_monotonic();
+    rt_notify_extend(longest_limit(supervisor), now);
+    if (rt_notify_tick(now))
+        rt_notify_sign(is_well(supervisor));
+}
+
 /* --- the loop -------------------------------------------------------------------------------- */
 
 static void sooner(uint64_t *due, uint64_t other)
@@ -185,6 +216,7 @@ static int time_to_wait(const rt_supervisor *supervisor)
         sooner(&due, rt_generation_due(g));
     sooner(&due, rt_control_due(&supervisor->control));
     sooner(&due, supervisor->upgrade.due);
+    sooner(&due, rt_notify_due());
     bool waits = supervisor->state == RT_RUNNING && supervisor->current &&
                  !supervisor->reload.running && !supervisor->upgrade.pid &&
                  (supervisor->reload.asked || supervisor->upgrade.asked);
@@ -239,6 +271,7 @@ static void turn(rt_supervisor *supervisor)
     if (poll(supervisor->polls, count, time_to_wait(supervisor)) > 0)
         handle(supervisor);
     advance(supervisor);
+    tell_manager(supervisor);
 }
 
 /* --- beginning and end ----------------------------------------------------------------------- */
@@ -261,6 +294,7 @@ static int begin(rt_supervisor *supervisor)
 {
     if (supervisor->signals < 0)
         return EX_OSERR;
+    rt_notify_open();
     supervisor->control.ask = rt_command_run;
     supervisor->control.owner = supervisor;
     if (supervisor->startup->state >= 0)
@@ -295,6 +329,7 @@ static void end(rt_supervisor *supervisor)
         supervisor->generations = generation->older;
         rt_generation_free(generation);
     }
+    rt_notify_close();
     rt_control_close(&supervisor->control);
     rt_addresses_keep(&supervisor->addresses, NULL);
     rt_buffer_free(&supervisor->reload.report);
@@ -305,22 +340,24 @@ static void end(rt_supervisor *supervisor)
     rt_arena_free(&supervisor->arena);
 }
 
+/* Not on the stack, for its clients' lines are many pages. */
 int rt_supervise(const rt_startup *startup)
 {
-    static rt_supervisor supervisor; /* too large for a frame */
-    supervisor = (rt_supervisor){.startup = startup,
-                                 .program = startup->program,
-                                 .began = rt_monotonic(),
-                                 .upgrade.output = -1,
-                                 .signals = open_signals()};
-    rt_control_init(&supervisor.control);
-    rt_arena_init(&supervisor.arena);
-    int code = begin(&supervisor);
+    rt_supervisor *supervisor = rt_xcalloc(1, sizeof *supervisor);
+    supervisor->startup = startup;
+    supervisor->program = startup->program;
+    supervisor->began = rt_monotonic();
+    supervisor->upgrade.output = -1;
+    supervisor->signals = open_signals();
+    rt_control_init(&supervisor->control);
+    rt_arena_init(&supervisor->arena);
+    int code = begin(supervisor);
     if (code == 0) {
-        while (!is_over(&supervisor))
-            turn(&supervisor);
-        code = last_words(&supervisor);
+        while (!is_over(supervisor))
+            turn(supervisor);
+        code = last_words(supervisor);
     }
-    end(&supervisor);
+    end(supervisor);
+    free(supervisor);
     return code;
 }

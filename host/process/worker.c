@@ -6,6 +6,7 @@
 #include "process/generation.h"
 #include "process/health.h"
 #include "process/open_http.h"
+#include "process/privilege.h"
 #include "process/process.h"
 #include "process/role.h"
 #include "process/runtime.h"
@@ -28,7 +29,7 @@ struct worker {
     rt_board board;
     rt_runtime runtime;
     rt_http_server *server;
-    rt_tls *tls; /* NULL: nothing is served by it */
+    rt_http_parts http;
     rt_admin admin;
     rt_health_watch health;
     rt_channel *stop;    /* closed when the worker is to end */
@@ -200,7 +201,7 @@ static bool find_health(rt_ctx *ctx, struct worker *worker)
 static bool open_tls(struct worker *worker)
 {
     const char *why;
-    worker->tls = rt_tls_of_plan(worker->setup, &worker->arena, &why);
+    worker->http.tls = rt_tls_of_plan(worker->setup, &worker->arena, &why);
     if (why)
         rt_log_host(RT_LOG_ERROR, "cannot serve TLS: %s", why);
     return !why;
@@ -211,7 +212,7 @@ static bool serve(struct worker *worker)
     const rt_setup *setup = worker->setup;
     if (!open_tls(worker))
         return false;
-    worker->server = rt_open_http(setup->plan, worker->runtime.router, worker->tls);
+    worker->server = rt_open_http(setup->plan, worker->runtime.router, &worker->http);
     if (!worker->server)
         return false;
     for (size_t i = 0; i < setup->sockets.count; i++) {
@@ -402,20 +403,48 @@ static rt_loop_marks *open_board(struct worker *worker)
     return slot ? &slot->marks : NULL;
 }
 
+static bool drop_privileges(const struct worker *worker)
+{
+    const rt_plan *plan = worker->setup->plan;
+    rt_buffer problem = {0};
+    int error = rt_privileges_drop(plan, &problem);
+    if (error)
+        tell(worker, &(rt_message){.kind = RT_TELL_PROBLEM,
+                                   .number = RT_D_CONFINE_FAILED,
+                                   .module = plan->host.name,
+                                   .text = problem.data});
+    rt_buffer_free(&problem);
+    return !error;
+}
+
+/* Before the privileges go: the files may be root's. */
+static int open_logs(struct worker *worker)
+{
+    const rt_plan *plan = worker->setup->plan;
+    const rt_host_settings *host = &plan->host;
+    rt_log_options log = {host->log.level, host->log.format, host->log.file, host->name};
+    int error = rt_log_open(&log);
+    if (error) {
+        rt_log_host(RT_LOG_ERROR, "cannot open the log `%s`: %s", log.file, strerror(-error));
+        return error;
+    }
+    worker->http.access_output = rt_open_access_output(plan);
+    return worker->http.access_output < 0 ? worker->http.access_output : 0;
+}
+
 static int open_worker(struct worker *worker)
 {
     const rt_host_settings *host = &worker->setup->plan->host;
-    rt_log_options log = {host->log.level, host->log.format, host->log.file, host->name};
     rt_loop_options loop = {.pool_threads = (uint32_t)host->pool.threads,
                             .finalizer_timeout = (uint64_t)host->finalizer_timeout,
                             .marks = open_board(worker),
                             .service_entry = service_entry,
                             .service_entry_argument = &worker->board,
                             .report = log_end};
-    int error = rt_log_open(&log);
-    if (error)
-        rt_log_host(RT_LOG_ERROR, "cannot open the log `%s`: %s", log.file, strerror(-error));
-    if (!error && (error = rt_loop_open(&loop)))
+    int error = open_logs(worker);
+    if (!error && !drop_privileges(worker))
+        error = -EPERM;
+    else if (!error && (error = rt_loop_open(&loop)))
         rt_log_host(RT_LOG_ERROR, "cannot open the loop: %s", strerror(-error));
     return error;
 }
@@ -429,7 +458,7 @@ static int run_plan(struct worker *worker)
     if (loaded)
         run(worker);
     rt_loop_close();
-    rt_tls_close(worker->tls);
+    rt_tls_close(worker->http.tls);
     rt_runtime_free(&worker->runtime);
     return loaded && !worker->failed ? 0 : EX_UNAVAILABLE;
 }

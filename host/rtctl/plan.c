@@ -1,5 +1,7 @@
 #include "rtctl/rtctl.h"
 
+#include "process/privilege.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +21,25 @@ static void print_binding(const rt_plan *plan, const rt_plan_binding *binding)
     printf(" — %s\n", binding->reason);
 }
 
+static void print_needs(uint32_t needs)
+{
+    rt_buffer text = {0};
+    if (!needs)
+        return;
+    rt_needs_print(&text, needs);
+    printf("     needs %s\n", text.data);
+    rt_buffer_free(&text);
+}
+
+static void print_paths(const rt_plan_instance *instance)
+{
+    for (size_t i = 0; i < instance->path_count; i++) {
+        const rt_plan_path *path = &instance->paths[i];
+        printf("     may %s %s (%s)\n", path->write ? "read and write" : "read", path->path,
+               path->option);
+    }
+}
+
 static void print_instance(const rt_plan *plan, size_t i)
 {
     const rt_plan_instance *instance = &plan->instances[i];
@@ -36,6 +57,55 @@ static void print_instance(const rt_plan *plan, size_t i)
     print_provides(instance);
     for (size_t k = 0; k < instance->binding_count; k++)
         print_binding(plan, &instance->bindings[k]);
+    print_needs(instance->needs);
+    print_paths(instance);
+}
+
+/* --- what workers may do --------------------------------------------------------------------- */
+
+static void print_identity(const rt_host_settings *host)
+{
+    if (host->uid < 0 && host->gid < 0) {
+        puts("     run as the user that starts rtd");
+        return;
+    }
+    fputs("     when rtd is started as root, run as", stdout);
+    if (host->uid >= 0)
+        printf(" user %s (%lld)", host->user, (long long)host->uid);
+    if (host->gid >= 0)
+        printf(" group %s (%lld)", host->group ? host->group : "of that user",
+               (long long)host->gid);
+    putchar('\n');
+}
+
+static void print_files(const rt_host_settings *host, uint32_t needs)
+{
+    const char *path;
+    if (!host->sandbox.files || needs & RT_NEEDS_FILES) {
+        printf("     files: any%s\n", host->sandbox.files ? ", as a module needs them" : "");
+        return;
+    }
+    fputs("     files: those above, and to read", stdout);
+    for (size_t i = 0; (path = rt_files_common(i)); i++)
+        printf(" %s", path);
+    putchar('\n');
+}
+
+/* One sandbox for all modules of a worker. */
+static void print_sandbox(const rt_plan *plan)
+{
+    const rt_host_settings *host = &plan->host;
+    uint32_t needs = rt_privileges_needs(plan);
+    uint32_t opened = needs & ~(uint32_t)RT_NEEDS_FILES;
+    rt_buffer text = {0};
+    puts("workers");
+    print_identity(host);
+    if (opened)
+        rt_needs_print(&text, opened);
+    printf("     system calls: %s%s%s\n", host->sandbox.system_calls ? "filtered" : "any",
+           opened ? "; open to all modules: " : "", opened ? text.data : "");
+    print_files(host, needs);
+    rt_buffer_free(&text);
 }
 
 int rt_show_plan(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv)
@@ -55,6 +125,7 @@ int rt_show_plan(const rt_subcommand *subcommand, rt_arena *arena, int argc, cha
                plan->host.workers == 1 ? "" : "s");
         for (size_t i = 0; i < plan->instance_count; i++)
             print_instance(plan, i);
+        print_sandbox(plan);
     }
     status = rt_is_fit(composition) ? EXIT_VALID : EXIT_PROBLEMS;
     return status;

@@ -111,6 +111,7 @@ simple("unknown-flag", ["requires=email/1", "methods=send:RT_WAITS,", "flag=rawe
 simple("flag-twice", ["requires=email/1", "methods=send:RT_WAITS,", "flag=raw", "flag=raw"])
 simple("serves-unknown", ["serves=routes, pages"])
 simple("serves-nothing", ["serves="])
+simple("needs-unknown", ["needs=execute, moonlight"])
 simple("enabled-in-unknown", ["enabled-in=developement"])
 simple("stack-too-small", ["stack=4096"])
 simple("stack-of-a-constant", ["stack=STACK_SIZE"])

@@ -36,7 +36,8 @@ RT_PROVIDES(clock, 1, production, 100)
 
 __attribute__((noinline)) static void fault(void)
 {
-    *(volatile int *)8 = 1;
+    volatile int *volatile nowhere = (volatile int *)8; /* which no compiler knows */
+    *nowhere = 1;
 }
 
 __attribute__((noinline)) static void hang(void)

@@ -12,7 +12,7 @@ RT_MODULE("front", "1.0.0", "Answers questions of the tests")
 RT_SERVES(routes)
 RT_REQUIRES(probe, 1)
 RT_OPTION(string, prefix, RT_DEFAULT(""), "What its paths begin with")
-RT_OPTION(string, trace, , "File that tells what happened")
+RT_OPTION(path, trace, RT_WRITE, "File that tells what happened")
 RT_OPTION(string, token, RT_NOT_SECRET, "Something from the environment")
 
 static int text(rt_ctx *ctx, rt_response *response, const char *body)
@@ -93,7 +93,8 @@ static int die(rt_ctx *ctx, const rt_request *request, rt_response *response)
     rt_die(ctx, "an invariant of `%s` is broken", ctx->instance->name);
 }
 
-static int dig(const volatile char *above, int depth)
+/* A frame a call, whatever the compiler would make of it. */
+__attribute__((noinline)) static int dig(const volatile char *above, int depth)
 {
     volatile char frame[4000];
     frame[0] = above ? above[0] : 1;

@@ -12,7 +12,7 @@ RT_OPTION(string, mood, RT_DEFAULT("healthy"), "How it is at first")
 RT_OPTION(string, prefix, RT_DEFAULT(""), "What its paths begin with")
 RT_OPTION(duration, start_takes, RT_DEFAULT("0 s"), "For how long its start waits")
 RT_OPTION(duration, stop_takes, RT_DEFAULT("0 s"), "For how long its stop waits")
-RT_OPTION(string, trace, , "File that tells how often it was asked")
+RT_OPTION(path, trace, RT_WRITE, "File that tells how often it was asked")
 
 struct state {
     char mood[80];

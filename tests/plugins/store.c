@@ -14,7 +14,7 @@
 
 RT_MODULE("store", "1.0.0", "Provides probe/1 and says what happens to it")
 RT_PROVIDES(probe, 1, production, 100)
-RT_OPTION(string, trace, , "File that tells what happened")
+RT_OPTION(path, trace, RT_WRITE, "File that tells what happened")
 RT_OPTION(string, label, DEFAULT_LABEL, "What probe.label answers")
 RT_OPTION(enum, goes_wrong,
           RT_VALUES(never, configure, start, hang, spin, crash, exit, die, once, again, service)

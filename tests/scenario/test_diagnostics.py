@@ -23,9 +23,11 @@ FEWEST_CASES = 60
 PROVOKED_ELSEWHERE = {
     "RT0129": "unit/config_test.c",
     "RT0407": "scenario/test_rtd.py",
+    "RT0421": "scenario/test_privileges.py",
     "RT0711": "scenario/test_rtd.py",
     "RT0712": "scenario/test_rtd.py",
     "RT0714": "scenario/test_load.py",
+    "RT0720": "scenario/test_privileges.py",
 }
 ACCEPT = os.environ.get("RT_ACCEPT")
 

@@ -239,7 +239,7 @@ class Failing(unittest.TestCase):
 
     def test_root_is_warned_and_refused_in_production(self):
         become_root = self.way_to_root()
-        what = "this runs as root\n  = help: start it as a user of its own, or set `allow_root = true`\n"
+        what = "this runs as root\n  = help: set `user`, start it as a user of its own, or set `allow_root = true`\n"
         for environment, severity in (("production", "error"), ("staging", "error"),
                                       ("development", "warning")):
             with self.subTest(environment=environment), deployment(PLUGINS, wrong("start")) as made:

@@ -213,7 +213,7 @@ static void test_qualities(void)
 
 static void test_what_gzip_makes_is_decoded_piece_by_piece(void)
 {
-    char text[4096], back[sizeof text];
+    char text[2048], back[sizeof text];
     rt_buffer coded = {0};
     z_stream stream = {0};
     for (size_t i = 0; i < sizeof text; i++)

@@ -35,6 +35,7 @@ static rt_plan_binding bindings[] = {
      .provider_count = 1},
     {.capability = "sms", .major = 2, .raw = true},
 };
+static rt_plan_path paths[] = {{"/etc/shop", "templates", false}, {"shop.db", "file", true}};
 static rt_plan_provides offers[] = {{"email", 1, RT_TIER_FALLBACK}, {"sms", 2, RT_TIER_TEST}};
 static rt_plan_instance instances[] = {
     {.name = "mail",
@@ -54,6 +55,9 @@ static rt_plan_instance instances[] = {
      .acknowledged = true,
      .serves = RT_SERVES_ROUTES | RT_SERVES_EVENTS,
      .stack_size = 65536,
+     .needs = RT_NEEDS_EXECUTE | RT_NEEDS_FILES,
+     .paths = paths,
+     .path_count = 2,
      .bindings = bindings,
      .binding_count = 2,
      .options = options,
@@ -69,6 +73,11 @@ static const rt_plan plan = {
              .shutdown_delay = 3,
              .finalizer_timeout = 4,
              .core_dumps = true,
+             .user = "shop",
+             .uid = 4000000000,
+             .gid = -1,
+             .limits = {13, INT64_C(1) << 40, 15},
+             .sandbox = {.files = true},
              .http = {.listen = &listens,
                       .request_timeout = 5,
                       .header_timeout = 6,
@@ -143,6 +152,18 @@ static void members_have_their_values(void)
         CU_ASSERT_PTR_NULL(copy->host.log.file);
         CU_ASSERT_TRUE(copy->host.core_dumps);
         CU_ASSERT_STRING_EQUAL(copy->host.http.listen->value.members[1].value.text, "[::1]:8080");
+        CU_ASSERT_STRING_EQUAL(copy->host.user, "shop");
+        CU_ASSERT_PTR_NULL(copy->host.group);
+        CU_ASSERT_EQUAL(copy->host.uid, 4000000000);
+        CU_ASSERT_EQUAL(copy->host.gid, -1);
+        CU_ASSERT_EQUAL(copy->host.limits.memory, INT64_C(1) << 40);
+        CU_ASSERT_EQUAL(copy->host.limits.processes, 15);
+        CU_ASSERT_TRUE(copy->host.sandbox.files);
+        CU_ASSERT_FALSE(copy->host.sandbox.system_calls);
+        CU_ASSERT_EQUAL(orders->needs, RT_NEEDS_EXECUTE | RT_NEEDS_FILES);
+        CU_ASSERT_EQUAL(orders->path_count, 2);
+        CU_ASSERT_STRING_EQUAL(orders->paths[1].path, "shop.db");
+        CU_ASSERT_TRUE(orders->paths[1].write);
         CU_ASSERT_TRUE(copy->instances[0].lazy);
         CU_ASSERT_PTR_NULL(copy->instances[0].snapshot);
         CU_ASSERT_EQUAL(copy->instances[0].provides[1].tier, RT_TIER_TEST);

@@ -113,6 +113,16 @@ extern const rt_host *rt_host_table RT_HIDDEN;
 /* Stack of each fiber that runs this module's routes and services; bytes, 16 KiB to 8 MiB. */
 #define RT_STACK_SIZE(bytes_) RT_NOTE("stack=" #bytes_ "\0")
 
+/* What it asks the sandbox to leave open; workers refuse each of these otherwise:
+ *   execute     running other programs          keys     the kernel's keyrings
+ *   debug       looking into other processes    uring    io_uring
+ *   namespaces  making and joining them         faults   userfaultfd
+ *   profile     perf_event_open
+ *   files       files beyond the system's and those that options of type path name
+ * A worker has one sandbox: what one module asks for is open to all of them, and is listed at every
+ * start. */
+#define RT_NEEDS(...) RT_NOTE("needs=" #__VA_ARGS__ "\0")
+
 /* An event it publishes or handles: topic, name on the wire, version. */
 #define RT_PUBLISHES(topic_, wire_, version_) \
     RT_NOTE("publishes=" topic_ "\0wire=" wire_ "\0version=" #version_ "\0")
@@ -169,8 +179,8 @@ extern const rt_host *rt_host_table RT_HIDDEN;
 #define RT_VALUES(...) "values=" #__VA_ARGS__ "\0" /* the words of an enum */
 #define RT_OF(type_) "of=" #type_ "\0"             /* what a list holds */
 #define RT_READ "flag=read\0"                      /* a path that must be readable */
-#define RT_WRITE "flag=write\0"                    /* a path that must be writable */
-#define RT_NOT_SECRET "flag=not-secret\0"          /* its name sounds secret, its value is not */
+#define RT_WRITE "flag=write\0" /* one that must be writable; its folder is open for new files */
+#define RT_NOT_SECRET "flag=not-secret\0" /* its name sounds secret, its value is not */
 
 /* A member of a group, of the groups of a list, or of the groups of a map. */
 #define RT_FIELD(type_, name_, attributes_, help_) \
