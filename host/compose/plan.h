@@ -15,6 +15,12 @@ typedef struct rt_host_settings {
     int64_t workers;
     int64_t start_timeout, drain_timeout, shutdown_delay, finalizer_timeout; /* ns */
     bool core_dumps;
+    bool quarantine;                    /* of entries that keep crashing workers */
+    int64_t watchdog, watchdog_timeout; /* ns; 0: off */
+    struct {
+        const char *folder; /* NULL: by the environment */
+        int64_t keep;
+    } crash;
     struct {
         const rt_setting *listen;                              /* list of addresses */
         int64_t request_timeout, header_timeout, idle_timeout; /* ns */

@@ -133,6 +133,9 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->drain_timeout,
                           &host->shutdown_delay,
                           &host->finalizer_timeout,
+                          &host->watchdog,
+                          &host->watchdog_timeout,
+                          &host->crash.keep,
                           &host->http.request_timeout,
                           &host->http.header_timeout,
                           &host->http.idle_timeout,
@@ -146,14 +149,15 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->health.interval,
                           &host->health.timeout,
                           &host->pool.threads};
-    const char **texts[] = {&host->name,          &host->log.level,      &host->log.format,
-                            &host->log.file,      &host->control.socket, &host->http.access_format,
-                            &host->health.fail_on};
+    const char **texts[] = {&host->name,           &host->log.level,      &host->log.format,
+                            &host->log.file,       &host->control.socket, &host->http.access_format,
+                            &host->health.fail_on, &host->crash.folder};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number(walk, numbers[i]);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         text(walk, texts[i]);
     truth(walk, &host->core_dumps);
+    truth(walk, &host->quarantine);
     truth(walk, &host->http.security_headers);
     const rt_setting **parts[] = {&host->http.listen,          &host->admin.listen,
                                   &host->http.trusted_proxies, &host->http.cors,

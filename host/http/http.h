@@ -25,6 +25,7 @@ typedef struct rt_http_options {
     const char *access_format; /* pretty, json, combined; NULL or off: no access log */
     const char *service;       /* named in a JSON access log */
     uint64_t hsts;             /* ns; 0: none */
+    uint64_t *requests;        /* counts those that routes were started for; or NULL */
     bool security_headers;
     bool development; /* problem+json then carries the message of 5xx errors */
 } rt_http_options;

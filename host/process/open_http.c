@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router)
+rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, uint64_t *requests)
 {
     rt_http_options options = {
         .request_timeout = (uint64_t)plan->host.http.request_timeout,
@@ -23,6 +23,7 @@ rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router)
         .access_log = plan->host.http.access_log,
         .access_format = plan->host.http.access_format,
         .service = plan->host.name,
+        .requests = requests,
         .hsts = (uint64_t)plan->host.http.hsts,
         .security_headers = plan->host.http.security_headers,
         .development = plan->environment == RT_DEVELOPMENT,

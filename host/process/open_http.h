@@ -5,7 +5,7 @@
 #include "compose/plan.h"
 #include "http/http.h"
 
-/* NULL after having said why. */
-rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router);
+/* NULL after having said why. `requests` counts those that are started. */
+rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, uint64_t *requests);
 
 #endif

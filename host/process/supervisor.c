@@ -150,6 +150,7 @@ static void advance(rt_supervisor *supervisor)
     if (supervisor->stop_at && rt_monotonic() >= supervisor->stop_at)
         stop_now(supervisor);
     bury_ended(supervisor);
+    rt_fibers_advance(supervisor);
     if (supervisor->state != RT_RUNNING)
         return;
     rt_reload_advance(supervisor);
@@ -185,6 +186,7 @@ static int time_to_wait(const rt_supervisor *supervisor)
         sooner(&due, rt_generation_due(g));
     sooner(&due, rt_control_due(&supervisor->control));
     sooner(&due, supervisor->upgrade.due);
+    sooner(&due, supervisor->fibers.due);
     bool waits = supervisor->state == RT_RUNNING && supervisor->current &&
                  !supervisor->reload.running && !supervisor->upgrade.pid &&
                  (supervisor->reload.asked || supervisor->upgrade.asked);
@@ -299,6 +301,7 @@ static void end(rt_supervisor *supervisor)
     rt_addresses_keep(&supervisor->addresses, NULL);
     rt_buffer_free(&supervisor->reload.report);
     rt_buffer_free(&supervisor->upgrade.text);
+    rt_fibers_free(&supervisor->fibers);
     if (supervisor->signals >= 0)
         close(supervisor->signals);
     free(supervisor->polls);
