@@ -153,7 +153,7 @@ static int execute_worker(const rt_generation *generation, rt_worker *worker)
         keep[i] = sockets->items[i].fd;
     keep[sockets->count] = generation->board->fd;
     keep[sockets->count + 1] = worker->crash;
-    rt_role role = {.program = "/proc/self/exe",
+    rt_role role = {.program = rt_own_program(),
                     .word = RT_ROLE_WORKER,
                     .variables = generation->variables,
                     .keep = keep,
