@@ -124,7 +124,7 @@ void *rt_arena_try_alloc(rt_arena *arena, size_t size)
 {
     if (size > SIZE_MAX / 2)
         return NULL;
-    size = (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+    size = ((size ? size : 1) + ALIGNMENT - 1) & ~(ALIGNMENT - 1); /* NULL is a failure */
     if (size > (size_t)(arena->end - arena->next)) {
         if (size > STANDARD_BLOCK / 4)
             return alloc_apart(arena, size);

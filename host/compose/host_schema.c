@@ -120,6 +120,11 @@ static const rt_option_spec sandbox_options[] = {
            "Refuse files that no setting names; by environment: false, false, true, true"),
 };
 
+static const rt_option_spec crash_options[] = {
+    {.name = "folder", .type = RT_SETTING_PATH, .write = true, .help = "Where reports are kept"},
+    OPTION("keep", INT, "20", "1", "10000", "Reports kept, the newest"),
+};
+
 const rt_option_spec rt_host_options[] = {
     WORDS("environment", environments, "\"development\"", "Where this runs"),
     OPTION("name", STRING, "\"rt\"", "1", "64", "Name of the service"),
@@ -132,11 +137,17 @@ const rt_option_spec rt_host_options[] = {
     OPTION("user", STRING, NULL, NULL, NULL, "User that workers become when started as root"),
     OPTION("group", STRING, NULL, NULL, NULL, "Their group; without it, the user's"),
     OPTION("core_dumps", BOOL, "false", NULL, NULL, "Leave core dumps in production"),
+    OPTION("quarantine", BOOL, "false", NULL, NULL, "Refuse entries that keep crashing workers"),
+    OPTION("watchdog", DURATION, "\"100 ms\"", "0 s", "1 h",
+           "How long work may hold the loop before it is told; 0 s: off"),
+    OPTION("watchdog_timeout", DURATION, "\"30 s\"", "0 s", "24 h",
+           "How long before the worker is ended; 0 s: never"),
     OPTION("workers", INT, "1", "1", "256", "Worker processes; development runs one"),
     OPTION("start_timeout", DURATION, "\"30 s\"", "1 ms", "1 h", "For each module's start"),
     OPTION("drain_timeout", DURATION, "\"30 s\"", "0 s", "1 h", "For running work at a stop"),
     OPTION("shutdown_delay", DURATION, "\"0 s\"", "0 s", "1 h", "Between a stop and its drain"),
     OPTION("finalizer_timeout", DURATION, "\"5 s\"", "1 ms", "1 h", "For clean-up that waits"),
+    SECTION("crash", crash_options, "Crash reports"),
     SECTION("http", http_options, "The HTTP server"),
     SECTION("admin", admin_options, "The listener for operators"),
     SECTION("health", health_options, "How modules are asked for their health"),
@@ -178,6 +189,9 @@ static void take_integers(rt_composer *composer)
         {NULL, "drain_timeout", &host->drain_timeout},
         {NULL, "shutdown_delay", &host->shutdown_delay},
         {NULL, "finalizer_timeout", &host->finalizer_timeout},
+        {NULL, "watchdog", &host->watchdog},
+        {NULL, "watchdog_timeout", &host->watchdog_timeout},
+        {"crash", "keep", &host->crash.keep},
         {"http", "request_timeout", &host->http.request_timeout},
         {"http", "header_timeout", &host->http.header_timeout},
         {"http", "idle_timeout", &host->http.idle_timeout},
@@ -246,6 +260,8 @@ static void take_texts(rt_composer *composer)
     host->group = text_or(host_value(composer, NULL, "group"), NULL);
     host->sandbox.system_calls = truth_or(host_value(composer, "sandbox", "system_calls"), true);
     host->sandbox.files = truth_or(host_value(composer, "sandbox", "files"), composer->strict);
+    host->quarantine = host_value(composer, NULL, "quarantine")->value.integer != 0;
+    host->crash.folder = text_or(host_value(composer, "crash", "folder"), NULL);
     host->http.listen = host_value(composer, "http", "listen");
     host->admin.listen = host_value(composer, "admin", "listen");
     host->health.fail_on = text_or(host_value(composer, "health", "fail_on"), "unhealthy");

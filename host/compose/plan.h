@@ -27,6 +27,12 @@ typedef struct rt_host_settings {
     struct {
         bool system_calls, files;
     } sandbox;
+    bool quarantine;                    /* of entries that keep crashing workers */
+    int64_t watchdog, watchdog_timeout; /* ns; 0: off */
+    struct {
+        const char *folder; /* NULL: by the environment */
+        int64_t keep;
+    } crash;
     struct {
         const rt_setting *listen;                              /* list of addresses */
         int64_t request_timeout, header_timeout, idle_timeout; /* ns */

@@ -143,6 +143,9 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->drain_timeout,
                           &host->shutdown_delay,
                           &host->finalizer_timeout,
+                          &host->watchdog,
+                          &host->watchdog_timeout,
+                          &host->crash.keep,
                           &host->http.request_timeout,
                           &host->http.header_timeout,
                           &host->http.idle_timeout,
@@ -163,9 +166,9 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->limits.memory,
                           &host->limits.processes};
     const char **texts[] = {
-        &host->name,          &host->log.level, &host->log.format,     &host->log.file,
-        &host->user,          &host->group,     &host->control.socket, &host->http.access_format,
-        &host->health.fail_on};
+        &host->name,           &host->log.level,   &host->log.format,     &host->log.file,
+        &host->user,           &host->group,       &host->control.socket, &host->http.access_format,
+        &host->health.fail_on, &host->crash.folder};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number(walk, numbers[i]);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -173,6 +176,7 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
     truth(walk, &host->core_dumps);
     truth(walk, &host->sandbox.system_calls);
     truth(walk, &host->sandbox.files);
+    truth(walk, &host->quarantine);
     truth(walk, &host->http.security_headers);
     truth(walk, &host->http.http2);
     truth(walk, &host->http.only_tls_1_3);

@@ -47,6 +47,7 @@ static struct exchange *serve_first(rt_list *queue)
 static int exchange_later(rt_unit *unit, rt_list *queue, struct exchange *exchange)
 {
     exchange->waiter.interrupt = rt_waiter_leave;
+    exchange->waiter.what = "channel";
     rt_list_append(queue, &exchange->waiter.link);
     return rt_wait(unit, &exchange->waiter, 0, 0);
 }

@@ -173,7 +173,8 @@ static int wait_armed(rt_unit *unit, struct fd_waiter *waiter, uint32_t events, 
 int rt_host_wait_fd(rt_ctx *ctx, int fd, uint32_t events, uint64_t deadline)
 {
     rt_unit *unit = rt_unit_of(ctx);
-    struct fd_waiter waiter = {.waiter.interrupt = interrupt, .fd = fd};
+    struct fd_waiter waiter = {
+        .waiter = {.what = "descriptor", .number = fd, .interrupt = interrupt}, .fd = fd};
     RT_TRY(rt_wait_check(unit));
     if (fd < 0 || events == 0 || events & ~(RT_READABLE | RT_WRITABLE))
         return rt_host_fail(ctx, RT_EINVALID_ARGUMENT, "cannot wait for events %u of descriptor %d",

@@ -40,6 +40,8 @@ void rt_loop_refuse(void);
 /* Frees everything; no unit may be alive. */
 void rt_loop_close(void);
 
+struct rt_buffer;
+
 typedef struct rt_unit_options {
     rt_instance *instance;
     const char *name;           /* of the span; lives as long as the unit */
@@ -66,6 +68,12 @@ void rt_unit_lift_deadline(rt_ctx *ctx);
 rt_arena *rt_unit_arena(rt_ctx *ctx);
 /* Units alive, services and children among them. */
 uint32_t rt_unit_count(void);
+/* One line a unit, its columns apart by tabs: name, instance, what it waits for, age in s, bytes of
+ * its stack in use, most that were ever in use, and its size. */
+void rt_units_list(struct rt_buffer *text);
+/* The most that was ever in use of stacks of 16 KiB times two to the index, where that is more than
+ * `high` says already. A system call a stack, 2 microseconds for 128 KiB. */
+void rt_stacks_measure(uint64_t high[RT_STACK_ORDERS]);
 /* Cancels what runs for one instance on its own (services, posts, rt_run_async) and waits for its
  * end; called in a fiber. */
 int rt_units_stop(rt_ctx *ctx, rt_instance *instance);

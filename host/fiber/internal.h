@@ -22,6 +22,8 @@ typedef struct rt_unit rt_unit;
 typedef struct rt_waiter {
     rt_list link; /* in the queue of what it waits for */
     rt_unit *unit;
+    const char *what; /* is waited for, for people */
+    int number;       /* of the descriptor, if that is what */
     /* The unit was cancelled or its time is out: takes the waiter out and wakes it with the reason,
      * now or later. NULL: the wait cannot be interrupted. */
     void (*interrupt)(struct rt_waiter *waiter, int reason);
@@ -76,6 +78,7 @@ struct rt_unit {
     const char *correlation;
     rt_instance *home; /* whose work it is, whoever's code runs */
     uint32_t entry;
+    uint64_t began; /* ms, by the loop's clock */
 
     /* From here on kept while the unit is idle. */
     rt_arena arena;
@@ -105,6 +108,8 @@ typedef struct rt_loop {
 extern rt_loop rt_the_loop;
 /* NULL outside of fibers, so in other threads too. */
 extern _Thread_local rt_unit *rt_current_unit __attribute__((tls_model("initial-exec")));
+/* In a thread of the pool: whose blocking call it runs. */
+extern _Thread_local rt_unit *rt_blocked_unit __attribute__((tls_model("initial-exec")));
 
 _Noreturn void rt_misuse(const char *what);
 
@@ -262,9 +267,5 @@ const rt_error *rt_error_copy(rt_arena *arena, const rt_error *error);
 /* --- correlation.c --------------------------------------------------------------------------- */
 int rt_correlation_seed(void);
 bool rt_correlation_valid(const char *id);
-
-/* --- overflow.c ------------------------------------------------------------------------------ */
-void rt_overflow_open(void);
-void rt_overflow_close(void);
 
 #endif

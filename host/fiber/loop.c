@@ -115,7 +115,6 @@ int rt_loop_open(const rt_loop_options *options)
         rt_descriptors_free();
         return result;
     }
-    rt_overflow_open();
     rt_remote_open();
     loop->open = rt_on_loop = true;
     return 0;
@@ -149,7 +148,6 @@ void rt_loop_close(void)
     close_handles(loop);
     rt_descriptors_free();
     rt_stack_free_idle();
-    rt_overflow_close();
     loop->open = rt_on_loop = false;
 }
 

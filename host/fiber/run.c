@@ -28,7 +28,8 @@ static void nested_ended(rt_ctx *ctx, const rt_exit *exit, void *argument)
 static void run_nested(rt_unit *outer, const rt_run_options *options, const char *name,
                        rt_work work, void *argument, rt_exit *exit)
 {
-    struct nested nested = {.options = options, .outer = outer, .exit = exit};
+    struct nested nested = {
+        .options = options, .outer = outer, .waiter.what = "nested work", .exit = exit};
     rt_instance *instance = options->instance ? options->instance : outer->context.instance;
     rt_unit_options started = {.instance = instance,
                                .name = name,

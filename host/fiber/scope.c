@@ -62,7 +62,7 @@ void rt_children_cancel(rt_unit *unit)
 void rt_children_await(rt_unit *unit)
 {
     while (!rt_list_empty(&unit->children)) {
-        rt_waiter waiter = {0};
+        rt_waiter waiter = {.what = "children"};
         unit->children_waiter = &waiter;
         rt_wait(unit, &waiter, 0, 0);
     }
@@ -151,7 +151,8 @@ int rt_host_join(rt_ctx *ctx, rt_task *task)
     if (task->joined || task->joiner)
         return rt_host_fail(ctx, RT_EFAILED_PRECONDITION, "a task is joined once");
     if (!task->ended) {
-        struct joiner joiner = {.waiter.interrupt = stop_joining, .task = task};
+        struct joiner joiner = {.waiter = {.what = "a task", .interrupt = stop_joining},
+                                .task = task};
         task->joiner = &joiner.waiter;
         RT_TRY(rt_wait(unit, &joiner.waiter, 0, 0));
     }

@@ -52,7 +52,7 @@ int rt_units_stop(rt_ctx *ctx, rt_instance *instance)
     rt_unit *unit = rt_unit_of(ctx);
     RT_TRY(rt_wait_own(unit));
     while (cancel_roots(instance, unit)) {
-        rt_waiter waiter = {.interrupt = rt_waiter_leave};
+        rt_waiter waiter = {.what = "services", .interrupt = rt_waiter_leave};
         RT_TRY(rt_wait_check(unit));
         rt_list_append(&rt_the_loop.root_waiters, &waiter.link);
         RT_TRY(rt_wait(unit, &waiter, 0, 0));

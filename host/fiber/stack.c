@@ -1,5 +1,6 @@
 #include "fiber/stack.h"
 
+#include "fiber/fiber.h"
 #include "fiber/sanitizer.h"
 
 #include <sys/mman.h>
@@ -8,7 +9,7 @@
  * over by a large frame, 64 KiB hardly. */
 #define GUARD ((size_t)64 << 10)
 #define SMALLEST ((size_t)16 << 10)
-#define ORDERS 10 /* 16 KiB to 8 MiB */
+#define ORDERS RT_STACK_ORDERS /* 16 KiB to 8 MiB */
 #define IDLE_MOST 1024
 #define SCALE (RT_SANITIZED ? 4 : 1)
 
@@ -87,6 +88,29 @@ void rt_stack_free_idle(void)
 size_t rt_stack_idle_count(void)
 {
     return pool.idle_count;
+}
+
+#define PAGE ((size_t)4096)
+#define PAGES_MOST ((SMALLEST << (ORDERS - 1)) * SCALE / PAGE)
+
+size_t rt_stack_touched(const rt_stack *stack)
+{
+    static unsigned char pages[PAGES_MOST]; /* of the loop's thread */
+    size_t count = stack->size / PAGE, deepest = 0;
+    if (mincore(stack->low, stack->size, pages) != 0)
+        return 0;
+    while (deepest < count && !(pages[deepest] & 1))
+        deepest++;
+    return (count - deepest) * PAGE;
+}
+
+void rt_stack_measure_idle(uint64_t *high)
+{
+    for (uint32_t order = 0; order < ORDERS; order++)
+        for (const rt_stack *stack = pool.idle[order]; stack; stack = stack->next) {
+            size_t touched = rt_stack_touched(stack);
+            high[order] = touched > high[order] ? touched : high[order];
+        }
 }
 
 bool rt_stack_guards(const rt_stack *stack, const void *address)

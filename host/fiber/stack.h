@@ -23,6 +23,11 @@ rt_stack *rt_stack_take(size_t size);
 void rt_stack_give(rt_stack *stack);
 void rt_stack_free_idle(void);
 size_t rt_stack_idle_count(void); /* for tests: that the pool fills, and has a bound */
+/* Bytes from the top to the deepest page that was ever used: its high-water mark, over all the
+ * fibers that had it. A system call; nothing is kept up to date for it. */
+size_t rt_stack_touched(const rt_stack *stack);
+/* The largest of the idle stacks, by order. */
+void rt_stack_measure_idle(uint64_t *high);
 bool rt_stack_guards(const rt_stack *stack, const void *address);
 
 #endif

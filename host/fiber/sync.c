@@ -59,7 +59,7 @@ int rt_host_mutex_lock(rt_ctx *ctx, rt_mutex *mutex)
         give_mutex(mutex, unit);
         return 0;
     }
-    rt_waiter waiter = {.interrupt = rt_waiter_leave};
+    rt_waiter waiter = {.what = "mutex", .interrupt = rt_waiter_leave};
     rt_list_append(&mutex->waiters, &waiter.link);
     return rt_wait(unit, &waiter, 0, 0);
 }
@@ -110,7 +110,7 @@ int rt_host_semaphore_acquire(rt_ctx *ctx, rt_semaphore *semaphore)
         semaphore->count--;
         return 0;
     }
-    rt_waiter waiter = {.interrupt = rt_waiter_leave};
+    rt_waiter waiter = {.what = "semaphore", .interrupt = rt_waiter_leave};
     rt_list_append(&semaphore->waiters, &waiter.link);
     return rt_wait(unit, &waiter, 0, 0);
 }

@@ -6,6 +6,7 @@
 #define IDLE_MOST 1024
 
 _Thread_local rt_unit *rt_current_unit;
+_Thread_local rt_unit *rt_blocked_unit;
 
 /* --- the pool -------------------------------------------------------------------------------- */
 
@@ -150,6 +151,7 @@ static rt_unit *make_unit(rt_unit *parent, const rt_unit_options *options, rt_wo
     unit->deadline = options->deadline;
     unit->home = options->instance;
     unit->entry = options->entry;
+    unit->began = uv_now(&rt_the_loop.uv);
     unit->root = unit;
     unit->work = work;
     unit->argument = argument;
@@ -161,6 +163,8 @@ static rt_unit *make_unit(rt_unit *parent, const rt_unit_options *options, rt_wo
         join_parent(unit, parent);
     else
         join_roots(unit, options->correlation_id);
+    if (!unit->entry)
+        unit->entry = RT_MARK_UNNAMED;
     if (options->cancel)
         rt_cancel_attach(options->cancel, unit);
     rt_the_loop.alive++;

@@ -136,7 +136,8 @@ static void leave_parking(rt_waiter *waiter, int reason)
 int rt_park(rt_ctx *ctx, rt_parking *parking)
 {
     rt_unit *unit = rt_unit_of(ctx);
-    struct parked parked = {.waiter.interrupt = leave_parking, .parking = parking};
+    struct parked parked = {.waiter = {.what = "the peer", .interrupt = leave_parking},
+                            .parking = parking};
     RT_TRY(rt_wait_check(unit));
     if (parking->waiter)
         return rt_host_fail(ctx, RT_EFAILED_PRECONDITION, "another fiber waits for this already");
@@ -195,7 +196,7 @@ int rt_host_set_deadline(rt_ctx *ctx, uint64_t deadline)
 int rt_host_sleep(rt_ctx *ctx, uint64_t nanoseconds)
 {
     rt_unit *unit = rt_unit_of(ctx);
-    rt_waiter waiter = {.interrupt = rt_wake};
+    rt_waiter waiter = {.what = "sleep", .interrupt = rt_wake};
     RT_TRY(rt_wait_check(unit));
     if (nanoseconds == 0) {
         rt_loop_ready(unit);
@@ -212,6 +213,7 @@ int rt_host_sleep(rt_ctx *ctx, uint64_t nanoseconds)
 struct blocking {
     rt_waiter waiter;
     uv_work_t request;
+    rt_unit *unit; /* for the thread, which may run before the waiter has it */
     int (*function)(void *argument);
     void *argument;
     int result;
@@ -221,7 +223,9 @@ struct blocking {
 static void run_blocking(uv_work_t *request)
 {
     struct blocking *call = RT_ENTRY(request, struct blocking, request);
+    rt_blocked_unit = call->unit;
     call->result = call->function(call->argument);
+    rt_blocked_unit = NULL;
 }
 
 static void blocking_ended(uv_work_t *request, int status)
@@ -241,8 +245,10 @@ static void interrupt_blocking(rt_waiter *waiter, int reason)
 int rt_host_blocking(rt_ctx *ctx, int (*function)(void *), void *argument)
 {
     rt_unit *unit = rt_unit_of(ctx);
-    struct blocking call = {
-        .waiter.interrupt = interrupt_blocking, .function = function, .argument = argument};
+    struct blocking call = {.waiter = {.what = "a blocking call", .interrupt = interrupt_blocking},
+                            .unit = unit,
+                            .function = function,
+                            .argument = argument};
     RT_TRY(rt_wait_check(unit));
     uv_queue_work(&rt_the_loop.uv, &call.request, run_blocking, blocking_ended);
     int interrupted = rt_wait(unit, &call.waiter, 0, 0);

@@ -232,6 +232,8 @@ static uint32_t judge(const rt_exchange *exchange)
     if (server->features.cors && (exchange->route || exchange->allowed) &&
         rt_cors_is_preflight(&server->head))
         return 204;
+    if (exchange->route && *exchange->route->quarantined)
+        return 503;
     if (exchange->route && is_coded(exchange))
         return 415;
     if (exchange->route)
@@ -258,10 +260,11 @@ static void start_route(rt_exchange *exchange, const char *correlation_id)
     exchange->body_status = 0;
     exchange->counted = true;
     server->running++;
+    __atomic_store_n(server->options.requests, *server->options.requests + 1, __ATOMIC_RELAXED);
     start(exchange, &options);
 }
 
-static const char *problem_of(uint32_t status)
+static const char *problem_of(const rt_exchange *exchange, uint32_t status)
 {
     static const struct {
         uint32_t status;
@@ -270,6 +273,8 @@ static const char *problem_of(uint32_t status)
                     {405, "the resource has other methods"},
                     {415, "the body has a content coding"},
                     {503, "too many requests at once"}};
+    if (status == 503 && *exchange->route->quarantined)
+        return "the resource is in quarantine: it crashed its server repeatedly";
     for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++)
         if (problems[i].status == status)
             return problems[i].text;
@@ -282,7 +287,7 @@ void rt_exchange_start(rt_exchange *exchange)
     const char *id = begin(exchange, copy);
     uint32_t status = judge(exchange);
     if (status)
-        refuse(exchange, status, problem_of(status), id);
+        refuse(exchange, status, problem_of(exchange, status), id);
     else
         start_route(exchange, id);
 }

@@ -135,7 +135,8 @@ struct rt_http_server {
     rt_features features;
     rt_live *first_live, *last_live; /* the one that spoke last is the last */
     uint32_t connection_count;
-    uint32_t running; /* requests */
+    uint32_t running;   /* requests */
+    uint64_t uncounted; /* where they are counted when nobody wants to know */
     rt_timeout_list timeouts[RT_TIMEOUT_CLASSES];
     rt_buffer spares[RT_SPARE_BUFFERS];
     uint32_t spare_count;

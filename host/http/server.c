@@ -41,6 +41,8 @@ rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router)
     rt_http_server *server = rt_xcalloc(1, sizeof *server);
     server->options = *options;
     use_defaults(&server->options);
+    if (!options->requests)
+        server->options.requests = &server->uncounted;
     server->router = router;
     server->loop = rt_loop_uv();
     int error = rt_features_open(&server->features, options, server->loop);

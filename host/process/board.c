@@ -1,8 +1,11 @@
 #include "process/board.h"
 
+#include "base/arena.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -78,7 +81,8 @@ int rt_board_make(rt_board *board, uint32_t slot_count)
     }
     board->memory->magic = MAGIC;
     board->memory->slot_count = slot_count;
-    board->memory->entry_count = 1;
+    board->memory->entry_count = board->kept_count = 1;
+    board->kept = rt_xcalloc(RT_BOARD_ENTRIES, sizeof *board->kept);
     return 0;
 }
 
@@ -99,12 +103,26 @@ int rt_board_open(rt_board *board, int fd)
     return -EPROTO;
 }
 
+int rt_board_adopt(rt_board *board, int fd)
+{
+    int error = rt_board_open(board, fd);
+    if (error)
+        return error;
+    board->kept = rt_xcalloc(RT_BOARD_ENTRIES, sizeof *board->kept);
+    board->kept_count = 1;
+    board->kept_state = rt_board_state(board);
+    board->memory->entries[RT_ENTRY_NONE] = (rt_entry){0};
+    rt_board_mend(board);
+    return 0;
+}
+
 void rt_board_close(rt_board *board)
 {
     if (board->memory)
         munmap(board->memory, board->size);
     if (board->fd >= 0)
         close(board->fd);
+    free(board->kept);
     *board = (rt_board){.fd = -1};
 }
 
@@ -116,6 +134,7 @@ enum rt_board_state rt_board_state(const rt_board *board)
 
 void rt_board_set_state(rt_board *board, enum rt_board_state state)
 {
+    board->kept_state = state;
     __atomic_store_n(&board->memory->state, state, __ATOMIC_RELAXED);
 }
 
@@ -195,15 +214,54 @@ uint32_t rt_board_enter(rt_board *board, enum rt_entry_kind kind, const char *in
     return number;
 }
 
+static bool is_sound(const rt_entry *entry)
+{
+    return entry->kind > RT_ENTRY_NONE && entry->kind < RT_ENTRY_KIND_COUNT &&
+           memchr(entry->instance, '\0', sizeof entry->instance) &&
+           memchr(entry->module, '\0', sizeof entry->module) &&
+           memchr(entry->name, '\0', sizeof entry->name);
+}
+
 bool rt_board_entry(const rt_board *board, uint32_t number, rt_entry *entry)
 {
-    if (number == 0 || number >= rt_board_entry_count(board))
+    bool kept = number < board->kept_count;
+    if (number == 0 || (!kept && number >= rt_board_entry_count(board)))
         return false;
-    *entry = board->memory->entries[number];
-    entry->instance[sizeof entry->instance - 1] = '\0';
-    entry->module[sizeof entry->module - 1] = '\0';
-    entry->name[sizeof entry->name - 1] = '\0';
-    return entry->kind > RT_ENTRY_NONE && entry->kind < RT_ENTRY_KIND_COUNT;
+    *entry = kept ? board->kept[number] : board->memory->entries[number];
+    return is_sound(entry);
+}
+
+static bool is_damaged(const rt_board *board)
+{
+    const struct rt_board_memory *memory = board->memory;
+    return memory->magic != MAGIC || memory->state != (uint32_t)board->kept_state ||
+           memory->slot_count != board->slot_count || memory->entry_count < board->kept_count ||
+           memory->entry_count > RT_BOARD_ENTRIES ||
+           memcmp(memory->entries, board->kept, board->kept_count * sizeof *board->kept) != 0;
+}
+
+static void restore(const rt_board *board)
+{
+    struct rt_board_memory *memory = board->memory;
+    memcpy(memory->entries, board->kept, board->kept_count * sizeof *board->kept);
+    memory->entry_count = board->kept_count;
+    memory->slot_count = board->slot_count;
+    memory->state = board->kept_state;
+    memory->magic = MAGIC;
+}
+
+bool rt_board_mend(rt_board *board)
+{
+    bool damaged = is_damaged(board);
+    if (damaged)
+        restore(board);
+    for (uint32_t count = rt_board_entry_count(board); board->kept_count < count;) {
+        rt_entry entry = board->memory->entries[board->kept_count];
+        if (!is_sound(&entry))
+            break;
+        board->kept[board->kept_count++] = entry;
+    }
+    return damaged;
 }
 
 /* --- quarantine ------------------------------------------------------------------------------ */

@@ -45,10 +45,10 @@ typedef struct rt_entry {
 
 typedef struct rt_board_slot {
     /* The worker's: */
-    _Alignas(64) rt_loop_marks marks; /* running entry, turns */
-    uint64_t requests;                /* started */
-    uint64_t stalls;                  /* units that held the loop beyond `watchdog` */
-    uint64_t stack_high[10];          /* bytes, by stack size: 16 KiB times two to the index */
+    _Alignas(64) rt_loop_marks marks;     /* running entry, turns */
+    uint64_t requests;                    /* started */
+    uint64_t stalls;                      /* units that held the loop beyond `watchdog` */
+    uint64_t stack_high[RT_STACK_ORDERS]; /* bytes; see rt_stacks_measure */
     /* The supervisor's: */
     _Alignas(64) int32_t pid; /* 0: none lives */
     uint32_t state;           /* rt_worker_state of generation.h */
@@ -79,15 +79,25 @@ typedef struct rt_board {
     struct rt_board_memory *memory;
     size_t size;
     uint32_t slot_count;
+    /* The supervisor's own copies of what is not to be changed by others: */
+    rt_entry *kept; /* NULL in a worker */
+    uint32_t kept_count;
+    enum rt_board_state kept_state;
 } rt_board;
 
 int rt_board_make(rt_board *board, uint32_t slot_count); /* 0 or -errno */
 /* In a worker, which keeps the descriptor; 0, -errno, or -EPROTO if it is no board. */
 int rt_board_open(rt_board *board, int fd);
+/* In a supervisor that takes over from another: the same, with entries of its own again. */
+int rt_board_adopt(rt_board *board, int fd);
 void rt_board_close(rt_board *board);
 
 enum rt_board_state rt_board_state(const rt_board *board);
 void rt_board_set_state(rt_board *board, enum rt_board_state state);
+
+/* In the supervisor: copies entries that are new, and restores what was scribbled over, so that the
+ * next worker finds a sound board. True if it had to. */
+bool rt_board_mend(rt_board *board);
 
 /* By the worker's number, from 1. */
 rt_board_slot *rt_board_slot_of(const rt_board *board, uint32_t number);

@@ -5,6 +5,7 @@
 #include "telemetry/log.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -131,10 +132,46 @@ static void run_log_level(rt_supervisor *supervisor, rt_client *client, int coun
     rt_client_exit(client, 0);
 }
 
+static void run_quarantine(rt_supervisor *supervisor, rt_client *client, int count, char **words)
+{
+    rt_generation *serving = supervisor->current ? supervisor->current : supervisor->generations;
+    rt_buffer out = {0}, err = {0};
+    size_t before = rt_quarantine_refused(&serving->quarantine);
+    int status =
+        rt_quarantine_run(&serving->quarantine, serving->board, count - 1, words + 1, &out, &err);
+    size_t after = rt_quarantine_refused(&serving->quarantine);
+    if (after < before)
+        rt_log_host(RT_LOG_INFO, WHO ": quarantine of %zu of %zu lifted", before - after, before);
+    rt_client_lines(client, "out", out.data);
+    rt_client_lines(client, "err", err.data);
+    rt_client_exit(client, status);
+    rt_buffer_free(&out);
+    rt_buffer_free(&err);
+}
+
+static void run_fibers(rt_supervisor *supervisor, rt_client *client, int count, char **words)
+{
+    (void)supervisor;
+    char *end = NULL;
+    unsigned long number = count > 1 ? strtoul(words[1], &end, 10) : 0;
+    if (end && (*end || number == 0 || number > UINT32_MAX)) {
+        rt_client_err(client, "a worker is a number, not `%s`", words[1]);
+        rt_client_exit(client, EX_USAGE);
+        return;
+    }
+    client->waits = RT_WAITS_FIBERS;
+    client->subject = (uint32_t)number;
+}
+
 static const rt_command commands[] = {
-    {"status", "[json]", 1, run_status}, {"health", "[json]", 1, run_health},
-    {"stop", "[wait]", 1, run_stop},     {"reload", "[wait]", 1, run_reload},
-    {"upgrade", "", 0, run_upgrade},     {"log-level", "LEVEL [MODULE]", 2, run_log_level},
+    {"status", "[json]", 1, run_status},
+    {"health", "[json]", 1, run_health},
+    {"stop", "[wait]", 1, run_stop},
+    {"reload", "[wait]", 1, run_reload},
+    {"upgrade", "", 0, run_upgrade},
+    {"log-level", "LEVEL [MODULE]", 2, run_log_level},
+    {"quarantine", "[list|clear [ENTRY]]", RT_CONTROL_WORDS - 1, run_quarantine},
+    {"fibers", "[WORKER]", 1, run_fibers},
 };
 
 void rt_command_run(void *supervisor, rt_client *client, int count, char **words)

@@ -22,7 +22,13 @@
 #define RT_CONTROL_PATH 107 /* sun_path without its NUL */
 
 /* What a client that gets its reply later waits for. */
-enum rt_control_wait { RT_WAITS_NOT, RT_WAITS_RELOAD, RT_WAITS_UPGRADE, RT_WAITS_STOP };
+enum rt_control_wait {
+    RT_WAITS_NOT,
+    RT_WAITS_RELOAD,
+    RT_WAITS_UPGRADE,
+    RT_WAITS_STOP,
+    RT_WAITS_FIBERS
+};
 
 typedef struct rt_client {
     int fd; /* -1: free */
@@ -34,7 +40,8 @@ typedef struct rt_client {
     size_t sent;
     uint64_t due; /* monotonic ns: when patience ends; 0: never */
     enum rt_control_wait waits;
-    uint64_t ticket; /* of the reload waited for */
+    uint64_t ticket;  /* of the reload waited for */
+    uint32_t subject; /* the worker whose fibers are waited for; 0: all */
 } rt_client;
 
 typedef struct rt_control {

@@ -1,6 +1,7 @@
 #include "process/generation.h"
 
 #include "base/diagnostic.h"
+#include "process/memory.h"
 #include "process/process.h"
 #include "process/role.h"
 #include "process/tls.h"
@@ -17,8 +18,7 @@
 #include <unistd.h>
 
 #define SECOND UINT64_C(1000000000)
-#define LONGEST_DELAY (30 * SECOND)
-#define LONG_LIFE (60 * SECOND)
+#define LOOKS 4            /* at each loop, in the time that it may stand still */
 #define GRACE (2 * SECOND) /* between a time limit in the worker and ours over the worker */
 
 uint64_t rt_monotonic(void)
@@ -45,7 +45,7 @@ static int open_board(rt_generation *generation, int board)
     uint32_t count = (uint32_t)generation->count;
     generation->board = RT_NEW(&generation->arena, rt_board);
     int error = board < 0 ? rt_board_make(generation->board, count)
-                          : rt_board_open(generation->board, board);
+                          : rt_board_adopt(generation->board, board);
     return !error && generation->board->slot_count < count ? -EPROTO : error;
 }
 
@@ -54,9 +54,10 @@ int rt_generation_staff(rt_generation *generation, size_t count, int board)
     generation->workers = rt_arena_alloc(&generation->arena, count * sizeof *generation->workers);
     generation->count = count;
     for (size_t i = 0; i < count; i++) {
-        generation->workers[i] =
-            (rt_worker){.number = (uint32_t)i + 1, .control = -1, .due = rt_monotonic()};
+        generation->workers[i] = (rt_worker){
+            .number = (uint32_t)i + 1, .control = -1, .crash = -1, .due = rt_monotonic()};
     }
+    generation->memory_kills = rt_memory_kills();
     return open_board(generation, board);
 }
 
@@ -83,7 +84,11 @@ static void forget(rt_worker *worker)
     worker->sent = 0;
     worker->pid = 0;
     worker->phase = RT_PHASE_NONE;
-    worker->killed = false;
+    worker->cause = RT_END_OWN;
+    worker->moved = 0;
+    if (worker->crash >= 0)
+        close(worker->crash);
+    worker->crash = -1;
 }
 
 void rt_generation_free(rt_generation *generation)
@@ -91,6 +96,7 @@ void rt_generation_free(rt_generation *generation)
     for (size_t i = 0; i < generation->count; i++)
         forget(&generation->workers[i]);
     set_text(&generation->first_problem, NULL);
+    rt_quarantine_free(&generation->quarantine);
     if (generation->board)
         rt_board_close(generation->board);
     rt_buffer_free(&generation->levels);
@@ -114,14 +120,21 @@ static void set_state(const rt_generation *generation, rt_worker *worker, rt_wor
     __atomic_store_n(&slot->pid, worker->pid, __ATOMIC_RELAXED);
 }
 
+static void mend_board(const rt_generation *generation)
+{
+    if (!rt_board_mend(generation->board))
+        return;
+    rt_quarantine_restore(&generation->quarantine, generation->board);
+    for (size_t i = 0; i < generation->count; i++)
+        set_state(generation, &generation->workers[i], generation->workers[i].state);
+}
+
 /* --- starting -------------------------------------------------------------------------------- */
 
 static void put_off(rt_worker *worker, uint64_t now)
 {
     worker->replaces = true;
-    uint64_t delay = now - worker->started < LONG_LIFE ? worker->delay : 0;
-    uint64_t longer = delay ? delay * 2 : SECOND;
-    worker->delay = longer < LONGEST_DELAY ? longer : LONGEST_DELAY;
+    uint64_t delay = rt_backoff_delay(&worker->backoff, worker->started, now);
     worker->due = now + delay;
     if (delay)
         rt_log_host(RT_LOG_WARN, "worker %u keeps ending: it is started again in %u s",
@@ -136,30 +149,42 @@ static uint64_t start_limit(const rt_generation *generation)
 static int execute_worker(const rt_generation *generation, rt_worker *worker)
 {
     const rt_sockets *sockets = &generation->sockets;
-    int *keep = rt_xcalloc(sockets->count + 1, sizeof *keep);
+    int *keep = rt_xcalloc(sockets->count + 2, sizeof *keep);
     for (size_t i = 0; i < sockets->count; i++)
         keep[i] = sockets->items[i].fd;
     keep[sockets->count] = generation->board->fd;
-    rt_role role = {.program = "/proc/self/exe",
+    keep[sockets->count + 1] = worker->crash;
+    rt_role role = {.program = rt_own_program(),
                     .word = RT_ROLE_WORKER,
                     .variables = generation->variables,
                     .keep = keep,
-                    .keep_count = sockets->count + 1,
+                    .keep_count = sockets->count + 2,
                     .output = -1};
     int error = rt_role_start(&role, &worker->pid, &worker->control);
     free(keep);
     return error;
 }
 
+/* Without it a crash is told all the same, with less to say. */
+static void make_crash_area(rt_worker *worker)
+{
+    worker->crash = rt_crash_area_make();
+    if (worker->crash < 0)
+        rt_log_host(RT_LOG_WARN, "no memory for crash reports: %s", strerror(-worker->crash));
+}
+
 static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t now)
 {
+    make_crash_area(worker);
     rt_setup setup = {.sockets = generation->sockets,
                       .tickets = rt_tickets_of_host(),
                       .board = generation->board->fd,
+                      .crash = worker->crash,
                       .number = worker->number,
                       .plan = generation->plan};
     worker->started = now;
     worker->due = now + start_limit(generation);
+    mend_board(generation);
     slot_of(generation, worker)->marks = (rt_loop_marks){0};
     int error = execute_worker(generation, worker);
     if (error) {
@@ -233,6 +258,7 @@ static void take_ready(const rt_generation *generation, rt_worker *worker)
     set_text(&worker->module, NULL);
     if (worker->state != RT_WORKER_STARTING)
         return;
+    mend_board(generation); /* what it registered is known from now on */
     set_state(generation, worker, RT_WORKER_READY);
     worker->due = 0;
     if (worker->replaces)
@@ -248,6 +274,10 @@ static void take_message(rt_generation *generation, rt_worker *worker, const rt_
         break;
     case RT_TELL_PROBLEM:
         take_problem(worker, message);
+        break;
+    case RT_TELL_FIBERS:
+        if (generation->fibers)
+            rt_fibers_take(generation->fibers, worker->pid, message->number, message->text);
         break;
     case RT_TELL_READY:
         take_ready(generation, worker);
@@ -300,47 +330,14 @@ void rt_generation_handle(rt_generation *generation, const struct pollfd *polls)
 
 /* --- dying ----------------------------------------------------------------------------------- */
 
-static void describe_end(rt_buffer *text, const rt_worker *worker, int status)
-{
-    const char *signal_name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
-    if (worker->problem && !WIFSIGNALED(status)) {
-        rt_buffer_text(text, worker->problem);
-        return;
-    }
-    rt_buffer_format(text, "worker %u (pid %d) ", worker->number, (int)worker->pid);
-    if (worker->killed)
-        rt_buffer_text(text, "did not answer in time and was killed");
-    else if (WIFSIGNALED(status))
-        rt_buffer_format(text, "was ended by signal %d (SIG%s)", WTERMSIG(status),
-                         signal_name ? signal_name : "?");
-    else
-        rt_buffer_format(text, "ended with status %d", WEXITSTATUS(status));
-    if (worker->module)
-        rt_buffer_format(text, " while %s module `%s`", rt_phase_names[worker->phase],
-                         worker->module);
-}
-
-/* Before all were ready once, the first reason is the one the supervisor ends with. */
-static void note_end(rt_generation *generation, const rt_worker *worker, int status)
-{
-    rt_buffer text = {0};
-    if (status == 0 && worker->state == RT_WORKER_STOPPING)
-        return;
-    describe_end(&text, worker, status);
-    generation->unclean = true;
-    if (generation->serving || generation->stopping)
-        rt_log_host(RT_LOG_ERROR, "%s", text.data);
-    else if (!generation->first_problem)
-        generation->first_problem = strdup(text.data);
-    rt_buffer_free(&text);
-}
-
 static void bury(rt_generation *generation, rt_worker *worker, int status)
 {
     ssize_t error;
     while (worker->control >= 0 && receive(generation, worker, &error))
         ; /* its last words */
-    note_end(generation, worker, status);
+    rt_generation_note_end(generation, worker, status);
+    if (generation->fibers)
+        rt_fibers_lose(generation->fibers, worker->pid);
     forget(worker);
     set_state(generation, worker, RT_WORKER_ABSENT);
     worker->due = 0;
@@ -363,25 +360,44 @@ void rt_generation_reap(rt_generation *generation)
 
 /* --- time ------------------------------------------------------------------------------------ */
 
+/* First with a signal that leaves a report of where it is, then for good. */
+static void end_worker(rt_worker *worker, enum rt_end_cause cause, uint64_t now)
+{
+    bool again = worker->cause != RT_END_OWN;
+    if (!again)
+        worker->cause = cause;
+    worker->due = again ? 0 : now + GRACE;
+    kill(worker->pid, again ? SIGKILL : SIGABRT);
+}
+
+static void tick_worker(rt_generation *generation, rt_worker *worker, uint64_t now)
+{
+    if (worker->pid > 0 && rt_worker_is_stalled(generation, worker, now)) {
+        end_worker(worker, RT_END_STALLED, now);
+        return;
+    }
+    if (!worker->due || worker->due > now)
+        return;
+    if (worker->pid > 0) {
+        end_worker(worker, RT_END_LATE, now);
+        return;
+    }
+    worker->due = 0;
+    if (worker->state == RT_WORKER_ABSENT && !generation->stopping)
+        start_worker(generation, worker, now);
+}
+
 void rt_generation_tick(rt_generation *generation, uint64_t now)
 {
-    for (size_t i = 0; i < generation->count; i++) {
-        rt_worker *worker = &generation->workers[i];
-        if (!worker->due || worker->due > now)
-            continue;
-        worker->due = 0;
-        if (worker->state == RT_WORKER_ABSENT && !generation->stopping) {
-            start_worker(generation, worker, now);
-        } else if (worker->pid > 0) {
-            worker->killed = true;
-            kill(worker->pid, SIGKILL);
-        }
-    }
+    for (size_t i = 0; i < generation->count; i++)
+        tick_worker(generation, &generation->workers[i], now);
+    generation->looked = now;
 }
 
 uint64_t rt_generation_due(const rt_generation *generation)
 {
-    uint64_t soonest = 0;
+    uint64_t look = (uint64_t)generation->plan->host.watchdog_timeout / LOOKS;
+    uint64_t soonest = look && generation->serving ? generation->looked + look : 0;
     for (size_t i = 0; i < generation->count; i++) {
         uint64_t due = generation->workers[i].due;
         if (due && (!soonest || due < soonest))
@@ -406,7 +422,8 @@ static void end_workers(rt_generation *generation, enum rt_message_kind kind)
     for (size_t i = 0; i < generation->count; i++) {
         rt_worker *worker = &generation->workers[i];
         uint64_t end = rt_monotonic() + stop_limit(generation, worker);
-        bool sooner = worker->state == RT_WORKER_STOPPING && worker->due && worker->due < end;
+        bool ends = worker->state == RT_WORKER_STOPPING || worker->cause != RT_END_OWN;
+        bool sooner = ends && worker->due && worker->due < end;
         if (worker->pid > 0 && !sooner)
             worker->due = end;
         else if (worker->pid <= 0)
@@ -483,8 +500,8 @@ static bool turns(const rt_generation *generation, rt_worker *worker)
     uint64_t count = __atomic_load_n(&slot->marks.turns, __ATOMIC_RELAXED);
     bool waits = __atomic_load_n(&slot->marks.polling, __ATOMIC_RELAXED) &&
                  !__atomic_load_n(&slot->marks.running, __ATOMIC_RELAXED);
-    bool moved = count != worker->turns;
-    worker->turns = count;
+    bool moved = count != worker->seen_turns;
+    worker->seen_turns = count;
     return waits || moved;
 }
 

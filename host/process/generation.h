@@ -11,9 +11,13 @@
 #ifndef RT_PROCESS_GENERATION_H
 #define RT_PROCESS_GENERATION_H
 
+#include "process/backoff.h"
 #include "process/board.h"
+#include "process/crash.h"
+#include "process/fibers.h"
 #include "process/listen.h"
 #include "process/message.h"
+#include "process/quarantine.h"
 #include "process/snapshot.h"
 
 #include <poll.h>
@@ -36,14 +40,18 @@ typedef struct rt_worker {
     rt_buffer outbox; /* not yet sent */
     size_t sent;
     uint64_t started, due; /* monotonic ns */
-    uint64_t delay;        /* what its next early death costs */
+    rt_backoff backoff;
     uint64_t restarts;
-    uint64_t turns; /* of its loop, when rt_generation_turns looked last */
+    uint64_t seen_turns; /* of its loop, when rt_generation_turns looked last */
+    uint64_t crashes;
     rt_phase phase;
-    char *module;  /* whose phase it is */
-    char *problem; /* what it told last: why it ends */
-    bool killed;   /* by us: it did not keep the time */
-    bool replaces; /* one that died */
+    char *module;            /* whose phase it is */
+    char *problem;           /* what it told last: why it ends */
+    enum rt_end_cause cause; /* that we end it, and why */
+    uint64_t turns, moved;   /* of its loop: as last seen, and when they had changed */
+    uint64_t stalled;        /* ns, when that is the cause */
+    int crash;               /* what it leaves when it crashes; -1: none */
+    bool replaces;           /* one that died */
 } rt_worker;
 
 typedef struct rt_generation {
@@ -56,6 +64,10 @@ typedef struct rt_generation {
     rt_sockets sockets; /* the supervisor's, as they were when this one started */
     char **variables;   /* the workers' environment */
     rt_board *board;
+    rt_quarantine quarantine;
+    rt_fibers *fibers;     /* the supervisor's: what was asked of the workers; or NULL */
+    uint64_t memory_kills; /* that the system had counted */
+    uint64_t looked;       /* when the last tick was */
     rt_worker *workers;
     size_t count;
     uint64_t began;   /* monotonic ns */
@@ -107,5 +119,9 @@ bool rt_generation_ready(rt_generation *generation); /* all workers are */
 bool rt_generation_turns(rt_generation *generation);
 /* When the last of the limits that run now ends; 0: none runs. */
 uint64_t rt_generation_latest(const rt_generation *generation);
+
+/* ending.c, for generation.c. */
+void rt_generation_note_end(rt_generation *generation, rt_worker *worker, int status);
+bool rt_worker_is_stalled(const rt_generation *generation, rt_worker *worker, uint64_t now);
 
 #endif

@@ -148,7 +148,8 @@ static void addresses(struct walk *walk)
 static void client(struct walk *walk, rt_client *client)
 {
     uint32_t waits = client->waits;
-    small(walk, &waits, RT_WAITS_STOP);
+    small(walk, &waits, RT_WAITS_FIBERS);
+    small(walk, &client->subject, UINT32_MAX);
     descriptor(walk, &client->fd);
     client->waits = (enum rt_control_wait)waits;
     if (waits == RT_WAITS_RELOAD)
@@ -190,6 +191,7 @@ static void control(struct walk *walk)
 static void worker(struct walk *walk, rt_worker *worker)
 {
     uint64_t pid = (uint64_t)worker->pid;
+    uint32_t cause = worker->cause;
     number(walk, &pid);
     worker->pid = (pid_t)pid;
     small(walk, &worker->number, UINT32_MAX);
@@ -197,12 +199,37 @@ static void worker(struct walk *walk, rt_worker *worker)
     descriptor(walk, &worker->control);
     number(walk, &worker->started);
     number(walk, &worker->due);
-    number(walk, &worker->delay);
+    number(walk, &worker->backoff.next);
     number(walk, &worker->restarts);
+    number(walk, &worker->crashes);
+    number(walk, &worker->stalled);
     truth(walk, &worker->replaces);
-    truth(walk, &worker->killed);
+    small(walk, &cause, RT_END_STALLED);
+    worker->cause = (enum rt_end_cause)cause;
+    descriptor(walk, &worker->crash);
     bytes(walk, &worker->inbox.bytes, worker->inbox.taken);
     bytes(walk, &worker->outbox, worker->sent);
+}
+
+/* The board has it, too; but a plugin may have scribbled over that. */
+static void quarantine(struct walk *walk, rt_generation *generation)
+{
+    rt_quarantine *quarantine = &generation->quarantine;
+    size_t count = count_of(walk, quarantine->count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++) {
+        uint32_t entry = walk->out ? quarantine->entries[i].number : 0;
+        small(walk, &entry, RT_BOARD_ENTRIES - 1);
+        rt_quarantine_entry *item = rt_quarantine_entry_of(quarantine, entry);
+        const char *module = item->module;
+        for (size_t at = 0; at < RT_QUARANTINE_CRASHES; at++)
+            number(walk, &item->crashes[at]);
+        truth(walk, &item->refused);
+        text(walk, &generation->arena, &module);
+        if (!walk->out)
+            item->module = module ? strdup(module) : NULL;
+    }
+    if (!walk->out && !walk->in.failed)
+        rt_quarantine_restore(quarantine, generation->board);
 }
 
 static void snapshot(struct walk *walk, rt_generation *generation)
@@ -225,13 +252,14 @@ static void snapshot(struct walk *walk, rt_generation *generation)
 static void least_of_plan(struct walk *walk, rt_arena *arena, rt_plan *plan)
 {
     rt_host_settings *host = &plan->host;
-    int64_t *times[] = {&host->start_timeout, &host->drain_timeout, &host->shutdown_delay,
-                        &host->finalizer_timeout};
+    int64_t *numbers[] = {&host->start_timeout,     &host->drain_timeout,    &host->shutdown_delay,
+                          &host->finalizer_timeout, &host->watchdog_timeout, &host->crash.keep};
     small(walk, (uint32_t *)&plan->environment, RT_ENVIRONMENT_COUNT - 1);
-    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
-        number(walk, (uint64_t *)times[i]);
-    const char **texts[] = {&host->name, &host->log.level, &host->log.format, &host->log.file,
-                            &host->control.socket};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        number(walk, (uint64_t *)numbers[i]);
+    truth(walk, &host->quarantine);
+    const char **texts[] = {&host->name,     &host->log.level,      &host->log.format,
+                            &host->log.file, &host->control.socket, &host->crash.folder};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         text(walk, arena, texts[i]);
     if (!host->name || !host->log.level || !host->log.format)
@@ -318,6 +346,7 @@ static void generation(struct walk *walk, rt_generation *generation)
         staff(walk, generation, count, board);
     for (size_t i = 0; i < count && !walk->in.failed; i++)
         worker(walk, &generation->workers[i]);
+    quarantine(walk, generation);
 }
 
 static void generations(struct walk *walk)
@@ -331,8 +360,10 @@ static void generations(struct walk *walk)
     for (size_t i = 0; i < count && !walk->in.failed; i++) {
         bool is_current = walk->out && *at == supervisor->current;
         truth(walk, &is_current);
-        if (!walk->out)
+        if (!walk->out) {
             *at = rt_generation_new(0);
+            (*at)->fibers = &supervisor->fibers;
+        }
         if (is_current)
             supervisor->current = *at;
         generation(walk, *at);

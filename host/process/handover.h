@@ -1,9 +1,10 @@
 /* handover.h — what one rtd hands to the next when it executes it in its own place
  *
  * The process stays, and with it its children and descriptors; what they mean is written into a
- * memory file that is inherited. Its version is that of this layout and of the messages between
- * supervisor and workers: who changes either counts it up. The variable RTD_HANDOVER names the
- * process, the file and the program before; `rtd --preflight` prints the versions it can take.
+ * memory file that is inherited. Its version is that of this layout, of the messages between
+ * supervisor and workers, and of what workers leave when they crash: who changes one counts it up.
+ * The variable RTD_HANDOVER names the process, the file and the program before; `rtd --preflight`
+ * prints the versions it can take.
  */
 #ifndef RT_PROCESS_HANDOVER_H
 #define RT_PROCESS_HANDOVER_H
@@ -11,7 +12,7 @@
 #include "process/supervisor.h"
 
 #ifndef RT_HANDOVER_VERSION /* tests build an rtd with another one */
-#define RT_HANDOVER_VERSION 1
+#define RT_HANDOVER_VERSION 2
 #endif
 #ifndef RT_HANDOVER_PLAN /* likewise */
 #define RT_HANDOVER_PLAN 0

@@ -299,6 +299,7 @@ static int make(rt_supervisor *supervisor, rt_generation *generation)
 int rt_launch(rt_supervisor *supervisor)
 {
     rt_generation *generation = rt_generation_new(supervisor->last_number + 1);
+    generation->fibers = &supervisor->fibers;
     rt_buffer_free(&supervisor->reload.report);
     int code = make(supervisor, generation);
     if (code) {

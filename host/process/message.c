@@ -66,6 +66,7 @@ void rt_setup_pack(rt_buffer *buffer, const rt_setup *setup)
         rt_pack_u64(buffer, setup->sockets.items[i].flags);
     }
     rt_pack_u64(buffer, (uint64_t)setup->board);
+    rt_pack_u64(buffer, (uint64_t)setup->crash);
     rt_pack_u64(buffer, setup->number);
     rt_pack_u64(buffer, setup->skip_count);
     for (size_t i = 0; i < setup->skip_count; i++)
@@ -178,6 +179,7 @@ static rt_setup *unpack_setup(rt_arena *arena, const char *frame, uint64_t lengt
         setup->sockets.items[i].flags = (uint32_t)rt_unpack_u64(&unpack);
     }
     setup->board = (int)rt_unpack_u64(&unpack);
+    setup->crash = (int)rt_unpack_u64(&unpack);
     setup->number = (uint32_t)rt_unpack_u64(&unpack);
     setup->skip_count = count = rt_unpack_count(&unpack);
     setup->skip = rt_arena_alloc(arena, count * sizeof *setup->skip);

@@ -25,6 +25,7 @@ enum rt_message_kind {
     RT_TELL_PROBLEM,   /* `number`: a diagnostic of area RT07, about `module`; `text` */
     RT_TELL_READY,     /* all phases are behind it */
     RT_TELL_CUT,       /* `number` requests were interrupted */
+    RT_TELL_FIBERS,    /* to the child: which are there? From it: `text`, as rt_units_list has it */
     RT_TELL_COUNT,
 };
 
@@ -51,6 +52,7 @@ typedef struct rt_message {
 typedef struct rt_setup {
     rt_sockets sockets; /* the child's numbers are the parent's; without their URLs */
     int board;          /* descriptor of the generation's board; -1: none */
+    int crash;          /* of the area for crashes; -1: none */
     uint32_t number;    /* the worker's, from 1 */
     const char **skip;  /* modules not to load */
     size_t skip_count;

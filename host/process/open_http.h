@@ -8,8 +8,9 @@
 
 /* What a worker has made ready. */
 typedef struct rt_http_parts {
-    rt_tls *tls;       /* NULL: nothing is served by it */
-    int access_output; /* of rt_open_access_output */
+    rt_tls *tls;        /* NULL: nothing is served by it */
+    int access_output;  /* of rt_open_access_output */
+    uint64_t *requests; /* counts those that routes were started for; or NULL */
 } rt_http_parts;
 
 /* For rt_open_http, before the privileges go: the file of the access log may be root's. 0: there is

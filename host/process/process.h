@@ -26,6 +26,9 @@ int rt_supervise(const rt_startup *startup);
  * variable out of the environment. Before the arguments are parsed. */
 void rt_startup_begin(rt_startup *startup, rt_arena *arena, char **arguments);
 
+/* The file to execute for another process of the same program. */
+const char *rt_own_program(void);
+
 /* upgrade.c, `rtd --preflight`: says whether this rtd could take over from another; a sysexits.h
  * code. */
 int rt_preflight(rt_arena *arena, const rt_compose_request *request);

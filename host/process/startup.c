@@ -1,6 +1,8 @@
 /* Which file rtd was started from, and what another rtd in the same process hands over to it. */
 #include "process/handover.h"
 
+#include "fiber/sanitizer.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -49,6 +51,23 @@ static const char *find_program(rt_arena *arena, const char *called)
     return length > 0 ? rt_arena_copy_n(arena, self, (size_t)length) : called;
 }
 
+static const char *own_program = "/proc/self/exe";
+
+const char *rt_own_program(void)
+{
+    return own_program;
+}
+
+/* Where that name is Valgrind's, which would then find itself in the place of a worker. */
+static void avoid_valgrind(const char *program)
+{
+#if RT_VALGRIND
+    if (RUNNING_ON_VALGRIND)
+        own_program = program;
+#endif
+    (void)program;
+}
+
 /* The process is named so that nobody who inherits the variable takes it for theirs. */
 static void take_variable(rt_startup *startup)
 {
@@ -69,5 +88,6 @@ void rt_startup_begin(rt_startup *startup, rt_arena *arena, char **arguments)
 {
     startup->arguments = arguments;
     startup->program = find_program(arena, arguments[0]);
+    avoid_valgrind(startup->program);
     take_variable(startup);
 }

@@ -62,7 +62,14 @@ static uint64_t since_of(const rt_generation *generation)
 
 /* --- for people ------------------------------------------------------------------------------ */
 
-static void worker_row(rt_buffer *out, const rt_worker *worker)
+/* Of a worker and of those before it in its place. */
+static uint64_t stalls_of(const rt_generation *generation, const rt_worker *worker)
+{
+    return __atomic_load_n(&rt_board_slot_of(generation->board, worker->number)->stalls,
+                           __ATOMIC_RELAXED);
+}
+
+static void worker_row(rt_buffer *out, const rt_generation *generation, const rt_worker *worker)
 {
     rt_buffer age = {0};
     char pid[16] = "-";
@@ -70,10 +77,23 @@ static void worker_row(rt_buffer *out, const rt_worker *worker)
         snprintf(pid, sizeof pid, "%d", (int)worker->pid);
         add_age(&age, worker->started);
     }
-    rt_buffer_format(out, "  %6u %9s  %-9s %-12s %8ju\n", worker->number, pid,
+    rt_buffer_format(out, "  %6u %9s  %-9s %-12s %8ju %7ju %6ju\n", worker->number, pid,
                      rt_worker_state_names[worker->state], age.data ? age.data : "-",
-                     (uintmax_t)worker->restarts);
+                     (uintmax_t)worker->restarts, (uintmax_t)worker->crashes,
+                     (uintmax_t)stalls_of(generation, worker));
     rt_buffer_free(&age);
+}
+
+static void quarantine_lines(rt_buffer *out, const rt_generation *generation)
+{
+    rt_buffer list = {0};
+    rt_quarantine_list(&generation->quarantine, generation->board, &list);
+    for (const char *line = list.data; line && *line;) {
+        size_t length = strcspn(line, "\n") + 1;
+        rt_buffer_format(out, "  in quarantine: %.*s", (int)length, line);
+        line += length;
+    }
+    rt_buffer_free(&list);
 }
 
 static void generation_text(const rt_supervisor *supervisor, const rt_generation *generation,
@@ -86,10 +106,11 @@ static void generation_text(const rt_supervisor *supervisor, const rt_generation
     for (size_t i = 0; i < generation->sockets.count && !generation->retired; i++)
         rt_buffer_format(out, "  %s%s\n", is_admin(&generation->sockets.items[i]) ? "admin " : "",
                          generation->sockets.items[i].url);
-    rt_buffer_format(out, "  %6s %9s  %-9s %-12s %8s\n", "worker", "pid", "state", "age",
-                     "restarts");
+    rt_buffer_format(out, "  %6s %9s  %-9s %-12s %8s %7s %6s\n", "worker", "pid", "state", "age",
+                     "restarts", "crashes", "stalls");
     for (size_t i = 0; i < generation->count; i++)
-        worker_row(out, &generation->workers[i]);
+        worker_row(out, generation, &generation->workers[i]);
+    quarantine_lines(out, generation);
 }
 
 void rt_status_text(const rt_supervisor *supervisor, rt_buffer *out)
@@ -129,17 +150,41 @@ static uint64_t age_ms(uint64_t since)
     return since ? (rt_monotonic() - since) / 1000000 : 0;
 }
 
-static void worker_json(rt_buffer *out, const rt_worker *worker)
+static void worker_json(rt_buffer *out, const rt_generation *generation, const rt_worker *worker)
 {
+    const rt_board_slot *slot = rt_board_slot_of(generation->board, worker->number);
     rt_buffer_format(out, "{\"number\":%u,\"pid\":", worker->number);
     if (worker->pid > 0)
         rt_buffer_format(out, "%d", (int)worker->pid);
     else
         rt_buffer_text(out, "null");
-    rt_buffer_format(out, ",\"state\":\"%s\",\"age_ms\":%ju,\"restarts\":%ju}",
+    rt_buffer_format(out, ",\"state\":\"%s\",\"age_ms\":%ju,\"restarts\":%ju",
                      rt_worker_state_names[worker->state],
                      (uintmax_t)(worker->pid > 0 ? age_ms(worker->started) : 0),
                      (uintmax_t)worker->restarts);
+    rt_buffer_format(out, ",\"crashes\":%ju,\"stalls\":%ju,\"requests\":%ju}",
+                     (uintmax_t)worker->crashes, (uintmax_t)stalls_of(generation, worker),
+                     (uintmax_t)__atomic_load_n(&slot->requests, __ATOMIC_RELAXED));
+}
+
+static void quarantine_json(rt_buffer *out, const rt_generation *generation)
+{
+    const rt_quarantine *quarantine = &generation->quarantine;
+    const char *before = "";
+    rt_entry entry;
+    for (size_t i = 0; i < quarantine->count; i++) {
+        const rt_quarantine_entry *item = &quarantine->entries[i];
+        if (!item->refused || !rt_board_entry(generation->board, item->number, &entry))
+            continue;
+        rt_buffer_format(out, "%s{\"instance\":", before);
+        quote(out, entry.instance);
+        rt_buffer_text(out, ",\"entry\":");
+        quote(out, entry.name);
+        rt_buffer_text(out, ",\"module\":");
+        quote(out, item->module ? item->module : entry.module);
+        rt_buffer_text(out, "}");
+        before = ",";
+    }
 }
 
 static void urls_json(const rt_generation *generation, bool admin, rt_buffer *out)
@@ -170,8 +215,10 @@ static void generation_json(const rt_supervisor *supervisor, const rt_generation
     rt_buffer_text(out, ",\"workers\":[");
     for (size_t i = 0; i < generation->count; i++) {
         rt_buffer_text(out, i ? "," : "");
-        worker_json(out, &generation->workers[i]);
+        worker_json(out, generation, &generation->workers[i]);
     }
+    rt_buffer_text(out, "],\"quarantine\":[");
+    quarantine_json(out, generation);
     rt_buffer_text(out, "]}");
 }
 

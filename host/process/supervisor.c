@@ -152,6 +152,7 @@ static void advance(rt_supervisor *supervisor)
     if (supervisor->stop_at && rt_monotonic() >= supervisor->stop_at)
         stop_now(supervisor);
     bury_ended(supervisor);
+    rt_fibers_advance(supervisor);
     if (supervisor->state != RT_RUNNING)
         return;
     rt_reload_advance(supervisor);
@@ -217,6 +218,7 @@ static int time_to_wait(const rt_supervisor *supervisor)
     sooner(&due, rt_control_due(&supervisor->control));
     sooner(&due, supervisor->upgrade.due);
     sooner(&due, rt_notify_due());
+    sooner(&due, supervisor->fibers.due);
     bool waits = supervisor->state == RT_RUNNING && supervisor->current &&
                  !supervisor->reload.running && !supervisor->upgrade.pid &&
                  (supervisor->reload.asked || supervisor->upgrade.asked);
@@ -334,6 +336,7 @@ static void end(rt_supervisor *supervisor)
     rt_addresses_keep(&supervisor->addresses, NULL);
     rt_buffer_free(&supervisor->reload.report);
     rt_buffer_free(&supervisor->upgrade.text);
+    rt_fibers_free(&supervisor->fibers);
     if (supervisor->signals >= 0)
         close(supervisor->signals);
     free(supervisor->polls);

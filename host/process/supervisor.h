@@ -62,6 +62,7 @@ typedef struct rt_supervisor {
     rt_control control;
     rt_reload reload;
     rt_upgrade upgrade;
+    rt_fibers fibers;
     int signals; /* signalfd */
     uint64_t began;
     uint64_t stop_asked; /* when the first signal to stop came; 0: none did */
@@ -103,6 +104,10 @@ void rt_upgrade_cancel(rt_supervisor *supervisor);
 
 /* command.c: what the control socket asks for. */
 void rt_command_run(void *supervisor, rt_client *client, int count, char **words);
+
+/* fibers_ask.c: a question that clients wait for is put to all workers; who does not answer in time
+ * is named. */
+void rt_fibers_advance(rt_supervisor *supervisor);
 
 /* status.c */
 void rt_status_text(const rt_supervisor *supervisor, rt_buffer *out);

@@ -3,6 +3,7 @@
  * Plugins are loaded on the process's own stack, because their constructors may need more of it
  * than a fiber has. Everything else happens in one fiber, `life`, which reads top to bottom. */
 #include "process/admin.h"
+#include "process/crash_area.h"
 #include "process/generation.h"
 #include "process/health.h"
 #include "process/open_http.h"
@@ -11,6 +12,7 @@
 #include "process/role.h"
 #include "process/runtime.h"
 #include "process/tls.h"
+#include "process/watchdog.h"
 #include "telemetry/log.h"
 
 #include <errno.h>
@@ -125,6 +127,17 @@ static void begin_interruption(struct worker *worker)
         uv_timer_start(&worker->drain_timer, on_drain_timeout, 0, 0);
 }
 
+static void tell_fibers(const struct worker *worker, uint64_t question)
+{
+    rt_buffer text = {0};
+    rt_board_slot *slot = rt_board_slot_of(&worker->board, worker->setup->number);
+    rt_units_list(&text);
+    if (slot)
+        rt_stacks_measure(slot->stack_high);
+    tell(worker, &(rt_message){.kind = RT_TELL_FIBERS, .number = question, .text = text.data});
+    rt_buffer_free(&text);
+}
+
 static void take_message(struct worker *worker, const rt_message *message)
 {
     switch (message->kind) {
@@ -139,6 +152,9 @@ static void take_message(struct worker *worker, const rt_message *message)
         break;
     case RT_TELL_LEVEL:
         rt_log_set_level(message->text, message->module);
+        break;
+    case RT_TELL_FIBERS:
+        tell_fibers(worker, message->number);
     }
 }
 
@@ -210,6 +226,8 @@ static bool open_tls(struct worker *worker)
 static bool serve(struct worker *worker)
 {
     const rt_setup *setup = worker->setup;
+    rt_board_slot *slot = rt_board_slot_of(&worker->board, setup->number);
+    worker->http.requests = slot ? &slot->requests : NULL;
     if (!open_tls(worker))
         return false;
     worker->server = rt_open_http(setup->plan, worker->runtime.router, &worker->http);
@@ -432,6 +450,14 @@ static int open_logs(struct worker *worker)
     return worker->http.access_output < 0 ? worker->http.access_output : 0;
 }
 
+/* Before anything of a plugin runs. */
+static void watch_crashes(const struct worker *worker)
+{
+    int error = worker->setup->crash < 0 ? 0 : rt_crash_watch(worker->setup->crash);
+    if (error)
+        rt_log_host(RT_LOG_ERROR, "a crash of this worker cannot be noted: %s", strerror(-error));
+}
+
 static int open_worker(struct worker *worker)
 {
     const rt_host_settings *host = &worker->setup->plan->host;
@@ -442,6 +468,7 @@ static int open_worker(struct worker *worker)
                             .service_entry_argument = &worker->board,
                             .report = log_end};
     int error = open_logs(worker);
+    watch_crashes(worker);
     if (!error && !drop_privileges(worker))
         error = -EPERM;
     else if (!error && (error = rt_loop_open(&loop)))
@@ -449,14 +476,24 @@ static int open_worker(struct worker *worker)
     return error;
 }
 
+static void watch_loop(struct worker *worker)
+{
+    const rt_setup *setup = worker->setup;
+    int error = rt_watchdog_start(setup->plan, &worker->board, setup->number);
+    if (error)
+        rt_log_host(RT_LOG_WARN, "nobody watches the loop: %s", strerror(-error));
+}
+
 static int run_plan(struct worker *worker)
 {
     rt_watch watch = {tell_phase, tell_problem, worker};
     rt_runtime_init(&worker->runtime, worker->setup->plan, &watch);
     worker->runtime.board = &worker->board;
+    watch_loop(worker);
     bool loaded = load_all(worker);
     if (loaded)
         run(worker);
+    rt_watchdog_stop();
     rt_loop_close();
     rt_tls_close(worker->http.tls);
     rt_runtime_free(&worker->runtime);
@@ -477,6 +514,7 @@ int rt_worker_main(void)
     if (!worker.setup)
         rt_log_host(RT_LOG_ERROR, "no plan came from the supervisor");
     int code = worker.setup && !open_worker(&worker) ? run_plan(&worker) : EX_SOFTWARE;
+    rt_crash_leave();
     rt_inbox_free(&worker.inbox);
     rt_arena_free(&worker.arena);
     return code;

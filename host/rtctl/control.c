@@ -1,5 +1,5 @@
-/* Subcommands that speak to a running rtd: status, health, stop, reload, upgrade, log-level. All do the
- * same: find its control socket, send one line, print the reply. */
+/* Subcommands that speak to a running rtd: status, health, stop, reload, upgrade, log-level,
+ * quarantine, fibers. All do the same: find its control socket, send one line, print the reply. */
 #include "rtctl/rtctl.h"
 
 #include "base/reason.h"
@@ -17,6 +17,7 @@
 struct asking {
     const char *name;
     bool waits, json;   /* options it has */
+    bool phrases;       /* words that hold blanks are as many words */
     size_t least, most; /* words */
 };
 
@@ -27,6 +28,8 @@ static const struct asking askings[] = {
     {"reload", .waits = true},
     {"upgrade"},
     {"log-level", .least = 1, .most = 2},
+    {"quarantine", .phrases = true, .most = RT_CONTROL_WORDS - 1},
+    {"fibers", .most = 1},
 };
 
 static const struct asking *asking_named(const char *name)
@@ -136,20 +139,20 @@ static int print_reply(const char *program, int fd)
     return EX_UNAVAILABLE;
 }
 
-static bool is_word(const char *text)
+static bool is_word(const char *text, bool phrase)
 {
     for (const char *c = text; *c; c++)
-        if ((unsigned char)*c <= ' ')
+        if ((unsigned char)*c < ' ' || (*c == ' ' && !phrase))
             return false;
     return *text;
 }
 
-static bool make_line(rt_buffer *line, const char *name, const rt_arguments *arguments,
+static bool make_line(rt_buffer *line, const struct asking *asking, const rt_arguments *arguments,
                       const char *more)
 {
-    rt_buffer_text(line, name);
+    rt_buffer_text(line, asking->name);
     for (size_t i = 0; i < arguments->words.count; i++) {
-        if (!is_word(arguments->words.items[i])) {
+        if (!is_word(arguments->words.items[i], asking->phrases)) {
             fprintf(stderr, "%s: `%s` is no word\n", arguments->program, arguments->words.items[i]);
             return false;
         }
@@ -159,12 +162,12 @@ static bool make_line(rt_buffer *line, const char *name, const rt_arguments *arg
     return true;
 }
 
-static int ask(const char *name, rt_arguments *arguments, rt_arena *arena, const char *socket,
-               const char *more)
+static int ask(const struct asking *asking, rt_arguments *arguments, rt_arena *arena,
+               const char *socket, const char *more)
 {
     rt_buffer line = {0};
     int status = EXIT_COULD_NOT_RUN;
-    if (make_line(&line, name, arguments, more)) {
+    if (make_line(&line, asking, arguments, more)) {
         int fd =
             socket ? reach_named(arguments->program, socket) : reach_configured(arguments, arena);
         status = EX_UNAVAILABLE;
@@ -197,5 +200,5 @@ int rt_ask_running(const rt_subcommand *subcommand, rt_arena *arena, int argc, c
         return status;
     if (arguments.words.count < asking->least)
         return rt_subcommand_misused(subcommand);
-    return ask(asking->name, &arguments, arena, socket, json ? " json" : wait ? " wait" : "");
+    return ask(asking, &arguments, arena, socket, json ? " json" : wait ? " wait" : "");
 }

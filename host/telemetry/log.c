@@ -152,6 +152,11 @@ static bool is_heard(const rt_ctx *ctx, uint32_t level)
     return rt_log_is_enabled(level) && (!output.own_count || level >= level_of(ctx));
 }
 
+bool rt_log_is_json(void)
+{
+    return output.json;
+}
+
 /* A record is one line: what would end it or steer a terminal is written as an escape. */
 static void plain(rt_buffer *line, const char *text)
 {

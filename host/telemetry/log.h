@@ -18,6 +18,7 @@ typedef struct rt_log_options {
 
 int rt_log_open(const rt_log_options *options); /* 0 or -errno; before it: pretty, info, stderr */
 bool rt_log_is_enabled(uint32_t level);         /* for anybody */
+bool rt_log_is_json(void);
 
 /* The least level from now on, until rt_log_open: of one module (its instance's name or its own;
  * "rtd" is the host), or of all with `module` NULL. 0, -EINVAL: no such level, -ENOSPC: too many

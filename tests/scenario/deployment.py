@@ -90,9 +90,10 @@ class Deployment:
     def environment(self, extra=None):
         """Ours without what names settings of rtd; a crash stays a signal under AddressSanitizer."""
         kept = {name: value for name, value in os.environ.items()
-                if not name.startswith("RT_") and name != "RUNTIME_DIRECTORY"}
+                if not name.startswith("RT_")
+                and name not in ("RUNTIME_DIRECTORY", "STATE_DIRECTORY")}
         options = f'{os.environ.get("ASAN_OPTIONS", "")}:handle_segv=0:allow_user_segv_handler=1'
-        return {**kept, "TMPDIR": self.temporary,
+        return {**kept, "TMPDIR": self.temporary, "XDG_STATE_HOME": self.path("state"),
                 "XDG_RUNTIME_DIR": self.runtime, "NO_COLOR": "1",
                 "ASAN_OPTIONS": options.strip(":"), **(extra or {})}
 

@@ -55,9 +55,10 @@ class Showing(unittest.TestCase):
             self.assertRegex(lines[0], rf"^shop: rtd \S+, pid {made.process.pid}, production, up \d+ s$")
             self.assertRegex(lines[1], r"^generation 1, serving since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
             self.assertEqual(lines[2], f"  http://127.0.0.1:{made.port}")
-            self.assertEqual(lines[3].split(), ["worker", "pid", "state", "age", "restarts"])
+            self.assertEqual(lines[3].split(), ["worker", "pid", "state", "age", "restarts", "crashes",
+                                                "stalls"])
             for number in (1, 2):
-                self.assertRegex(lines[3 + number], rf"^ +{number} +\d+ +ready +\d+ s +0$")
+                self.assertRegex(lines[3 + number], rf"^ +{number} +\d+ +ready +\d+ s +0 +0 +0$")
             self.assertEqual(len(lines), 6)
             self.assertEqual(made.stop(), 0)
 

@@ -19,10 +19,12 @@ RTCTL = f"{PREFIX}/bin/rtctl"
 PATIENCE = 120  # seconds
 MARK = "s3cr3tM4RK"
 SMTP = 'email-smtp: {\n    host = "mail.example.org";\n    user = "shop";\n    %s\n};\n'
-SUBCOMMANDS = ["validate", "plan", "graph", "config", "modules", "inspect", "status", "health", "stop",
-               "reload", "upgrade", "log-level", "explain", "new", "version"]
+SUBCOMMANDS = ["validate", "plan", "graph", "config", "modules", "inspect", "crashes", "status",
+               "health", "stop", "reload", "upgrade", "log-level", "quarantine", "fibers",
+               "explain", "new", "version"]
 COMPOSING = ["validate", "plan", "graph", "config", "modules", "inspect"]
-ASKING = ["status", "health", "stop", "reload", "upgrade", "log-level"]  # a running rtd: test_control.py
+# of a running rtd: test_control.py, test_quarantine.py, test_fibers.py
+ASKING = ["status", "health", "stop", "reload", "upgrade", "log-level", "quarantine", "fibers"]
 SHOWING = [["validate"], ["plan"], ["graph"], ["config"], ["modules"], ["inspect", "orders"],
            ["explain"], ["version"], ["--help"], ["validate", "--help"], ["help", "new"]]
 

@@ -247,7 +247,7 @@ class Refusing(unittest.TestCase):
         with upgradable() as made:
             made.start_ready()
             install(made, "/bin/true")
-            self.refuses(made, 69, "is no rtd that reads state 1")
+            self.refuses(made, 69, "is no rtd that reads state 2")
 
     def test_a_program_that_crashes_is_refused(self):
         with upgradable() as made:
@@ -265,7 +265,7 @@ class Refusing(unittest.TestCase):
         with upgradable() as made:
             made.start_ready()
             install(made, OTHER_STATE)
-            self.refuses(made, 69, "preflight: state 2", "is no rtd that reads state 1")
+            self.refuses(made, 69, "preflight: state 1000", "is no rtd that reads state 2")
 
     def test_a_configuration_that_is_not_fit_is_refused(self):
         with upgradable() as made:
@@ -332,7 +332,7 @@ class ByHand(unittest.TestCase):
                 outcome = subprocess.run(made.command("--preflight"), text=True, check=False,
                                          stdout=subprocess.PIPE, env=made.environment(), timeout=LIMIT)
                 self.assertEqual(outcome.returncode, code)
-                self.assertRegex(outcome.stdout, r"fit for development\nrtd \S+\npreflight: state 1\n$")
+                self.assertRegex(outcome.stdout, r"fit for development\nrtd \S+\npreflight: state 2\n$")
             self.assertEqual(made.trace(), [])
             self.assertEqual(os.listdir(made.temporary) + os.listdir(made.runtime), [])
 

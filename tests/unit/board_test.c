@@ -66,18 +66,30 @@ static void a_full_table_gives_no_number(void)
 }
 
 /* As a plugin might, that writes over all the memory it finds. */
-static void what_was_scribbled_over_is_not_believed(void)
+static void what_was_scribbled_over_is_not_believed_and_mended(void)
 {
-    rt_board board;
+    rt_board board, other;
     rt_entry entry;
     CU_ASSERT_EQUAL_FATAL(rt_board_make(&board, 1), 0);
     rt_board_enter(&board, RT_ENTRY_ROUTE, "shop", "orders", "GET /a");
+    rt_board_set_state(&board, RT_BOARD_SERVING);
+    CU_ASSERT_FALSE(rt_board_mend(&board));
+    rt_board_enter(&board, RT_ENTRY_ROUTE, "shop", "orders", "GET /late");
     memset((void *)board.memory, 0xff, board.size);
     CU_ASSERT_EQUAL(rt_board_entry_count(&board), RT_BOARD_ENTRIES);
-    CU_ASSERT_FALSE(rt_board_entry(&board, 1, &entry));
-    CU_ASSERT_TRUE(memchr(entry.name, '\0', sizeof entry.name) != NULL);
+    CU_ASSERT_FALSE(rt_board_entry(&board, 2, &entry));
     CU_ASSERT_FALSE(rt_board_entry(&board, UINT32_MAX, &entry));
+    CU_ASSERT_TRUE(rt_board_entry(&board, 1, &entry));
+    CU_ASSERT_STRING_EQUAL(entry.name, "GET /a");
     CU_ASSERT_EQUAL(ftruncate(board.fd, 0), -1);
+    CU_ASSERT_TRUE(rt_board_mend(&board));
+    CU_ASSERT_FALSE(rt_board_mend(&board));
+    CU_ASSERT_EQUAL(rt_board_state(&board), RT_BOARD_SERVING);
+    CU_ASSERT_EQUAL(rt_board_entry_count(&board), 2);
+    CU_ASSERT_EQUAL_FATAL(rt_board_open(&other, fcntl(board.fd, F_DUPFD_CLOEXEC, 3)), 0);
+    CU_ASSERT_EQUAL(rt_board_enter(&other, RT_ENTRY_ROUTE, "shop", "orders", "GET /a"), 1);
+    CU_ASSERT_EQUAL(rt_board_enter(&other, RT_ENTRY_ROUTE, "shop", "orders", "GET /late"), 2);
+    rt_board_close(&other);
     rt_board_close(&board);
 }
 
@@ -99,6 +111,26 @@ static void a_flag_set_by_one_is_seen_by_the_other(void)
     rt_board_close(&board);
 }
 
+static void who_takes_a_board_over_mends_it_as_its_maker_would(void)
+{
+    rt_board board, heir;
+    rt_entry entry;
+    CU_ASSERT_EQUAL_FATAL(rt_board_make(&board, 1), 0);
+    rt_board_set_state(&board, RT_BOARD_SERVING);
+    rt_board_enter(&board, RT_ENTRY_ROUTE, "shop", "orders", "GET /a");
+    CU_ASSERT_EQUAL_FATAL(rt_board_adopt(&heir, fcntl(board.fd, F_DUPFD_CLOEXEC, 3)), 0);
+    rt_board_close(&board);
+    CU_ASSERT_FALSE(rt_board_mend(&heir));
+    memset((void *)heir.memory, 0xff, heir.size);
+    CU_ASSERT_TRUE(rt_board_mend(&heir));
+    CU_ASSERT_EQUAL(rt_board_state(&heir), RT_BOARD_SERVING);
+    CU_ASSERT_TRUE(rt_board_entry(&heir, 1, &entry));
+    CU_ASSERT_STRING_EQUAL(entry.name, "GET /a");
+    rt_board_close(&heir);
+    CU_ASSERT_EQUAL(rt_board_adopt(&heir, open("/dev/null", O_RDWR | O_CLOEXEC)), -EPROTO);
+    rt_board_close(&heir);
+}
+
 static void slots_and_rooms_lie_apart(void)
 {
     rt_board board;
@@ -114,8 +146,8 @@ static void slots_and_rooms_lie_apart(void)
         memset(room, (int)i + 10, metrics);
     }
     for (uint32_t i = 1; i <= 3; i++) {
-        const char *room = rt_board_room(&board, i, RT_ROOM_HEALTH, &health);
-        const char *other = rt_board_room(&board, i, RT_ROOM_METRICS, &metrics);
+        const unsigned char *room = rt_board_room(&board, i, RT_ROOM_HEALTH, &health);
+        const unsigned char *other = rt_board_room(&board, i, RT_ROOM_METRICS, &metrics);
         CU_ASSERT_EQUAL(rt_board_slot_of(&board, i)->requests, i);
         CU_ASSERT_EQUAL((uint32_t)room[0], i);
         CU_ASSERT_EQUAL((uint32_t)room[health - 1], i);
@@ -169,7 +201,10 @@ RT_TEST_MAIN("board",
              {"entries have one number in all processes", entries_have_one_number_in_all_processes},
              {"names longer than their room stay apart", names_longer_than_their_room_stay_apart},
              {"a full table gives no number", a_full_table_gives_no_number},
-             {"what was scribbled over is not believed", what_was_scribbled_over_is_not_believed},
+             {"what was scribbled over is not believed, and mended",
+              what_was_scribbled_over_is_not_believed_and_mended},
+             {"who takes a board over mends it as its maker would",
+              who_takes_a_board_over_mends_it_as_its_maker_would},
              {"a flag set by one is seen by the other", a_flag_set_by_one_is_seen_by_the_other},
              {"slots and rooms lie apart", slots_and_rooms_lie_apart},
              {"a process that is killed while it enters leaves the table sound",
