@@ -47,7 +47,8 @@ static void add_length(fields *to, char *end, uint64_t length)
 /* Lines as HTTP/1.1 has them; nghttp2 puts the names in lower case. */
 static void add_lines(fields *to, const char *at, size_t length)
 {
-    for (const char *end = at + length; at < end;) {
+    const char *end = length ? at + length : at;
+    while (at < end) {
         const char *colon = memchr(at, ':', (size_t)(end - at));
         const char *stop = memchr(colon, '\r', (size_t)(end - colon));
         add(to, at, (size_t)(colon - at), colon + 2, (size_t)(stop - colon - 2), 0);
