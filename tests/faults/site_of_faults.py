@@ -15,6 +15,12 @@ PREFIX = os.environ["RT_PREFIX"]
 HEAD = 'environment = "production";\nallow_root = true;\nworkers = 2;\nload = ["target"];\n'
 
 
+def accepts(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
 class Unfit(Exception):
     """Why this machine cannot show a fault."""
 
@@ -25,6 +31,12 @@ class Site(deployment.Deployment):
         self.journal_file = None
         super().__init__(["target"])
         self.program = f"{PREFIX}/bin/rtd"
+        self.wrapper = []  # what rtd is started by, in its stead
+        self.sets = ['http.access_log.format="off"']
+
+    def command(self, *arguments):
+        sets = [word for setting in self.sets for word in ("--set", setting)]
+        return self.wrapper + super().command(*sets, *arguments)
 
     def write(self, config):
         self.journal_file = self.path("journal")
@@ -62,6 +74,8 @@ class Site(deployment.Deployment):
         with contextlib.suppress(FileNotFoundError), open(self.journal_file, encoding="ascii") as file:
             for line in file:
                 what, number, pid = line.split()
+                if number == "wrk":
+                    continue
                 known = begun if what == "b" else ended
                 if number in known:
                     twice.append(number)
@@ -92,6 +106,17 @@ class Run:
         self.problems = []
         self.allowed = set()  # kinds of loss that belong to the fault
 
+    def bring_down(self, worker, how):
+        self.killed[worker] = time.monotonic()
+        how(worker)
+
+    def follow_workers(self, known):
+        """Adds those of `known` that are there no more to the killed; the ones that are there."""
+        present = set(self.site.workers())
+        for worker in known - present:
+            self.killed.setdefault(worker, time.monotonic())
+        return present
+
     def did(self, what, times=1):
         self.done[what] = self.done.get(what, 0) + times
 
@@ -100,13 +125,19 @@ class Run:
             self.problems.append(text)
 
     @contextlib.contextmanager
-    def serving(self, more="", arguments=(), clients=None, **options):
-        """rtd with load on it; both end with the block."""
+    def serving(self, more="", prepare=None, silent=False, **options):
+        """rtd with load on it; both end with the block. A silent one has its log elsewhere."""
         made = Site(more)
         self.site = made
         with deployment.deployment_of(made):
-            made.start_ready(*arguments, **options)
-            with Load(made.port, **({"clients": clients} if clients else {})) as load, \
+            if prepare:
+                prepare(made)
+            if silent:
+                made.start(**options)
+                wait_for(lambda: accepts(made.port), "somebody who listens")
+            else:
+                made.start_ready(**options)
+            with Load(made.port) as load, \
                     Pressure(made.port, self.seconds if self.wrk else 0) as pressure:
                 self.load = load
                 wait_for(lambda: load.answered_so_far() >= 20, "the first answers")

@@ -10,11 +10,6 @@ from deployment import wait_for
 from verdict import BROUGHT_DOWN
 
 
-def bring_down(run, worker, how):
-    run.killed[worker] = time.monotonic()
-    how(worker)
-
-
 def kill(run):
     """A worker is killed (SIGKILL) every second."""
     run.allowed = BROUGHT_DOWN
@@ -24,7 +19,7 @@ def kill(run):
             if not ready:
                 run.did("times nobody was there")
                 continue
-            bring_down(run, random.choice(ready), lambda pid: os.kill(pid, signal.SIGKILL))
+            run.bring_down(random.choice(ready), lambda pid: os.kill(pid, signal.SIGKILL))
             run.did("kills")
 
 

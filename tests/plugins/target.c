@@ -62,11 +62,22 @@ static int crash(rt_ctx *ctx, const rt_request *request, rt_response *response)
     return raise(SIGSEGV);
 }
 
-/* Takes memory, which the worker has no more until it ends. */
+/* In small pieces, until there is none. */
+static void take_all(void)
+{
+    volatile char *piece;
+    for (size_t size = 1 << 20; size >= 32; size /= 2)
+        while ((piece = malloc(size)))
+            piece[0] = 1;
+}
+
+/* Takes memory, which the worker has no more until it ends; 0: all that it could get. */
 static int eat(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
     size_t size = (size_t)number(ctx, request, "mb") << 20;
     note(ctx, 'b', request);
+    if (!size)
+        take_all();
     char *memory = malloc(size);
     if (!memory)
         return rt_fail(ctx, RT_ERESOURCE_EXHAUSTED, "no memory");
