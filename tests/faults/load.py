@@ -197,6 +197,7 @@ class Load:
         self.waking = []
         self.selector = selectors.DefaultSelector()
         self.over = threading.Event()
+        self.held = threading.Event()  # while it is set nothing new is begun
         self.clients = [Client(self, keeps, pauses) for count, keeps, pauses in clients
                         for _ in range(count)]
         self.failure = None
@@ -261,7 +262,9 @@ class Load:
         now = time.monotonic()
         while self.waking and self.waking[0][0] <= now:
             client = heapq.heappop(self.waking)[2]
-            if not self.over.is_set():
+            if self.held.is_set():
+                self.wake(client, STALE)
+            elif not self.over.is_set():
                 client.begin()
 
     def time_out(self):

@@ -125,7 +125,7 @@ class Run:
             self.problems.append(text)
 
     @contextlib.contextmanager
-    def serving(self, more="", prepare=None, silent=False, **options):
+    def serving(self, more="", prepare=None, silent=False, wrk=True, **options):
         """rtd with load on it; both end with the block. A silent one has its log elsewhere."""
         made = Site(more)
         self.site = made
@@ -138,7 +138,7 @@ class Run:
             else:
                 made.start_ready(**options)
             with Load(made.port) as load, \
-                    Pressure(made.port, self.seconds if self.wrk else 0) as pressure:
+                    Pressure(made.port, self.seconds if self.wrk and wrk else 0) as pressure:
                 self.load = load
                 wait_for(lambda: load.answered_so_far() >= 20, "the first answers")
                 yield made
