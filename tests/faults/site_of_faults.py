@@ -102,6 +102,7 @@ class Run:
         self.load = None
         self.done = {}  # what was done → how often
         self.killed = {}  # pid of a worker that was brought down → when
+        self.ended = []  # when rtd was ended with nobody beside it
         self.notes = []
         self.problems = []
         self.allowed = set()  # kinds of loss that belong to the fault
@@ -114,7 +115,8 @@ class Run:
         """Adds those of `known` that are there no more to the killed; the ones that are there."""
         present = set(self.site.workers())
         for worker in known - present:
-            self.killed.setdefault(worker, time.monotonic())
+            self.killed[worker] = time.monotonic()
+            self.did("workers ended")
         return present
 
     def did(self, what, times=1):

@@ -4,6 +4,7 @@
 RUNNING = "running"  # its worker had begun it and was brought down
 UNSEEN = "unseen"  # it had come to a worker that was brought down, which had not begun it
 UNDELIVERED = "undelivered"  # the worker had ended it, and was brought down before the answer left
+ENDING = "at the end"  # nobody had begun it when rtd as a whole ended
 OTHER = "unexplained"
 
 BROUGHT_DOWN = {RUNNING, UNSEEN, UNDELIVERED}
@@ -16,6 +17,8 @@ def reason(run, request):
         if request.number in ended:
             return UNDELIVERED
         return RUNNING if request.number in begun else UNSEEN
+    if request.number not in begun and any(0 <= request.at - at < 1.0 for at in run.ended):
+        return ENDING
     # A new connection says nothing of its worker: it fits if one was brought down at that moment.
     recent = any(-0.5 < request.at - at < 2.0 for at in run.killed.values())
     if not request.kept and request.number not in begun and recent:

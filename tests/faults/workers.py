@@ -7,7 +7,7 @@ import signal
 import time
 
 from deployment import wait_for
-from verdict import BROUGHT_DOWN
+from verdict import BROUGHT_DOWN, ENDING
 
 
 def kill(run):
@@ -66,6 +66,7 @@ def hang(run):
 
 
 def is_gone(pid):
+    """Whether it has ended; nobody may have waited for it yet."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             return file.read().rpartition(")")[2].split()[0] == "Z"
@@ -74,10 +75,16 @@ def is_gone(pid):
 
 
 def supervisor(run):
-    """The supervisor is killed (SIGKILL) every three seconds and started again at once."""
+    """The supervisor is killed (SIGKILL) every three seconds and started again at once.
+
+    Between the last look into the accept queue and the close of the socket there are some microseconds,
+    and a kept connection that is closed may meet a request: hence a few, never many, are lost.
+    """
+    run.allowed = {ENDING}
     with run.serving() as site:
         for _ in run.every(min(3.0, run.seconds / 2)):
             old = site.workers()
+            run.ended.append(time.monotonic())
             site.process.kill()
             site.process.wait()
             before = site.log().count("ready: ")
@@ -89,8 +96,9 @@ def supervisor(run):
                 break
             wait_for(lambda: all(is_gone(pid) for pid in old), "the end of the old workers")
             run.did("kills")
-        folders = [name for name in os.listdir(site.temporary)]
+        folders = os.listdir(site.temporary)
         run.check(len(folders) <= 1, f"leftovers: {folders}")
+    run.check(len(run.load.lost) <= 2 * len(run.ended), "too many were lost at the ends")
 
 
 FAULTS = {"kill": kill, "crash": crash, "hang": hang, "supervisor": supervisor}
