@@ -275,6 +275,7 @@ static void drain(rt_ctx *ctx, struct worker *worker)
         rt_admin_retire(&worker->admin);
     (worker->succeeded_by ? rt_http_retire : rt_http_drain)(worker->server, on_drained, worker);
     close_sockets(worker->setup);
+    tell(worker, &(rt_message){.kind = RT_TELL_DRAINS});
     wait_for_close(ctx, worker->drained);
     rt_admin_await(ctx, &worker->admin);
     uv_timer_stop(&worker->drain_timer);
