@@ -209,14 +209,10 @@ def group_memory(run):
         remove_group(folder)
 
 
-def limit_data():
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-
-
 def memory(run):
-    """A route takes memory until the worker gets no more: a limit of 192 MiB for each process."""
+    """A route takes memory until the worker gets no more: `limits.memory` of 192 MiB."""
     run.allowed = BROUGHT_DOWN
-    with run.serving(preexec_fn=limit_data):
+    with run.serving(f'limits: {{ memory = "{MEMORY >> 20} MiB"; }};\n'):
         starve(run, (32, 32, 32, 0), 0.2)
     run.check(run.killed, "no worker was ended")
 
