@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import os
 import resource
-import signal
 import socket
 import subprocess
 import time
@@ -12,6 +11,7 @@ import time
 from deployment import LIMIT, wait_for
 from site_of_faults import Unfit, cpu_seconds
 from verdict import BROUGHT_DOWN
+from workers import request_crash
 
 DISK = 4 << 20  # bytes
 DESCRIPTORS = 64
@@ -47,7 +47,7 @@ def mount_small(site):
     site.wrapper = wrapper
     site.temporary = f"{small}/tmp"
     site.sets = [f'log.file="{small}/log"', f'http.access_log.file="{small}/access"',
-                 'http.access_log.format="json"']
+                 'http.access_log.format="json"', f'crash.folder="{small}/crashes"']
 
 
 def seen_by(site, path):
@@ -64,11 +64,11 @@ def fill(path):
 
 
 def disk(run):
-    """Logs and copies of plugins are on a disk of 4 MiB, which is full for half of the time."""
+    """Logs, crash reports and copies of plugins are on a disk of 4 MiB, which is full for half of the time."""
     run.allowed = BROUGHT_DOWN
     with run.serving(prepare=mount_small, silent=True) as site:
         small = seen_by(site, site.path("small"))
-        for _ in run.every(min(3.0, run.seconds)):
+        for turn in run.every(min(3.0, run.seconds)):
             for name in ("log", "access"):
                 os.truncate(f"{small}/{name}", 0)
             outcome = site.rtctl("reload", "--wait")
@@ -80,8 +80,7 @@ def disk(run):
             run.check(outcome.returncode != 0 and "No space left" in outcome.stdout,
                       f"without room: {outcome.stdout}")
             run.did("reloads refused")
-            run.bring_down(site.workers()[0], lambda pid: os.kill(pid, signal.SIGKILL))
-            run.did("kills")
+            request_crash(run, f"crash{turn}")
             before = run.load.answered_so_far()
             wait_for(lambda: run.load.answered_so_far() > before + 50, "answers with a full disk")
             site.wait_for_workers()
