@@ -6,6 +6,7 @@
 #include "process/crash_area.h"
 #include "process/generation.h"
 #include "process/health.h"
+#include "process/memory.h"
 #include "process/open_http.h"
 #include "process/privilege.h"
 #include "process/process.h"
@@ -509,6 +510,7 @@ int rt_worker_main(void)
         return EX_USAGE;
     }
     prctl(PR_SET_NAME, "rtd-worker");
+    rt_memory_yield();
     settle_signals();
     rt_arena_init(&worker.arena);
     worker.setup = rt_setup_receive(&worker.inbox, &worker.arena, worker.control);
