@@ -31,8 +31,9 @@ def request_crash(run, number):
         connection.getresponse()
         run.check(False, "a crash was answered")
     except (OSError, http.client.HTTPException):
+        at = time.monotonic()
         wait_for(lambda: number in run.site.journal()[0], f"{number} in the journal")
-        run.killed[run.site.journal()[0][number]] = time.monotonic()
+        run.killed[run.site.journal()[0][number]] = at
         run.did("crashes")
     finally:
         connection.close()
