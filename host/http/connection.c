@@ -230,7 +230,8 @@ void rt_connection_settle(rt_connection *connection)
     }
     if (!blocked && !connection->active && (connection->last || connection->eof))
         finish(connection);
-    else if (connection->server->ends_idle && rt_connection_is_idle(connection))
+    else if (connection->server->ends_idle && !connection->fresh &&
+             rt_connection_is_idle(connection))
         rt_connection_finish_idle(connection); /* its answer was on its way as draining began */
     if (!connection->closed)
         rt_connection_watch(connection);

@@ -345,6 +345,8 @@ static enum rt_timeout_class awaits(const rt_connection *connection)
         return http1->exchange.awaits && !http1->tunnel ? RT_TIMEOUT_BODY : RT_TIMEOUT_NONE;
     if (http1->reading_body)
         return RT_TIMEOUT_BODY;
+    if (connection->fresh && connection->server->ends_idle)
+        return RT_TIMEOUT_LINGER;
     return http1->ahead.length || connection->fresh ? RT_TIMEOUT_HEADER : RT_TIMEOUT_IDLE;
 }
 

@@ -239,23 +239,6 @@ static void begin_drain(rt_http_server *server, void (*drained)(void *argument),
     rt_lives_drain(server);
 }
 
-static void close_idle(rt_http_server *server)
-{
-    for (rt_connection *connection = server->connections, *next; connection; connection = next) {
-        next = connection->next; /* memory goes only from the loop */
-        if (!connection->closed && rt_connection_is_idle(connection))
-            rt_connection_finish_idle(connection);
-    }
-}
-
-void rt_http_drain(rt_http_server *server, void (*drained)(void *argument), void *argument)
-{
-    server->ends_idle = true;
-    begin_drain(server, drained, argument);
-    close_idle(server);
-    end_if_drained(server);
-}
-
 /* A connection that waits on a socket which nobody serves from now on would be reset. */
 static void accept_rest(rt_http_server *server)
 {
@@ -263,6 +246,30 @@ static void accept_rest(rt_http_server *server)
         for (int i = 0; i < ACCEPTS_AT_END && !server->paused && !listener->closing; i++)
             if (!accept_one(listener))
                 break;
+}
+
+/* Who has just connected is about to ask, and gets a moment for it; others know that a kept
+ * connection may end. */
+static void close_idle(rt_http_server *server)
+{
+    for (rt_connection *connection = server->connections, *next; connection; connection = next) {
+        next = connection->next; /* memory goes only from the loop */
+        if (connection->closed || !rt_connection_is_idle(connection))
+            continue;
+        if (connection->fresh)
+            rt_connection_watch(connection);
+        else
+            rt_connection_finish_idle(connection);
+    }
+}
+
+void rt_http_drain(rt_http_server *server, void (*drained)(void *argument), void *argument)
+{
+    accept_rest(server);
+    server->ends_idle = true;
+    begin_drain(server, drained, argument);
+    close_idle(server);
+    end_if_drained(server);
 }
 
 void rt_http_retire(rt_http_server *server, void (*drained)(void *argument), void *argument)

@@ -89,6 +89,7 @@ static void forget(rt_worker *worker)
     if (worker->crash >= 0)
         close(worker->crash);
     worker->crash = -1;
+    worker->drains = false;
 }
 
 void rt_generation_free(rt_generation *generation)
@@ -285,6 +286,9 @@ static void take_message(rt_generation *generation, rt_worker *worker, const rt_
     case RT_TELL_CUT:
         generation->cut += message->number;
         break;
+    case RT_TELL_DRAINS:
+        worker->drains = true;
+        break;
     }
 }
 
@@ -471,6 +475,14 @@ void rt_generation_level(rt_generation *generation, const char *level, const cha
     for (size_t i = 0; i < generation->count; i++)
         if (generation->workers[i].control >= 0)
             rt_message_pack(&generation->workers[i].outbox, &message);
+}
+
+bool rt_generation_takes(const rt_generation *generation)
+{
+    for (size_t i = 0; i < generation->count; i++)
+        if (generation->workers[i].pid > 0 && !generation->workers[i].drains)
+            return true;
+    return false;
 }
 
 size_t rt_generation_alive(const rt_generation *generation)

@@ -52,6 +52,7 @@ typedef struct rt_worker {
     uint64_t stalled;        /* ns, when that is the cause */
     int crash;               /* what it leaves when it crashes; -1: none */
     bool replaces;           /* one that died */
+    bool drains;             /* takes no more connections */
 } rt_worker;
 
 typedef struct rt_generation {
@@ -112,6 +113,8 @@ void rt_generation_kill(rt_generation *generation);
 /* From which level its workers log, one module of them (or all: NULL); replaced ones, too. */
 void rt_generation_level(rt_generation *generation, const char *level, const char *module);
 
+/* Whether one of its workers may still take connections, though it retires. */
+bool rt_generation_takes(const rt_generation *generation);
 size_t rt_generation_alive(const rt_generation *generation);
 bool rt_generation_ready(rt_generation *generation); /* all workers are */
 /* One worker at least is ready, and waits or went on since the last call; nobody knows of a frozen

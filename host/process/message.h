@@ -26,6 +26,7 @@ enum rt_message_kind {
     RT_TELL_READY,     /* all phases are behind it */
     RT_TELL_CUT,       /* `number` requests were interrupted */
     RT_TELL_FIBERS,    /* to the child: which are there? From it: `text`, as rt_units_list has it */
+    RT_TELL_DRAINS,    /* it takes no more connections */
     RT_TELL_COUNT,
 };
 

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <sysexits.h>
 
+/* An old worker that does not hear of it for so long is held, and takes no connections either. */
+#define SETTLE_LIMIT RT_SECOND
+
 static const char *plural(uint64_t count)
 {
     return count == 1 ? "" : "s";
@@ -133,24 +136,56 @@ static void describe(rt_buffer *text, const rt_generation *generation)
     rt_buffer_format(text, "%zu module%s", modules, plural(modules));
 }
 
+static double milliseconds_to_serve(const rt_generation *generation)
+{
+    return (double)(generation->serving - generation->began) / 1e6;
+}
+
+static void serve_first(rt_supervisor *supervisor)
+{
+    rt_generation *first = supervisor->next;
+    rt_buffer text = {0};
+    supervisor->current = first;
+    supervisor->next = NULL;
+    rt_board_set_state(first->board, RT_BOARD_SERVING);
+    describe(&text, first);
+    rt_log_host(RT_LOG_INFO, "ready: %s, %.0f ms", text.data, milliseconds_to_serve(first));
+    rt_notify_ready(text.data);
+    rt_buffer_free(&text);
+}
+
+/* --- after the switch ------------------------------------------------------------------------ */
+
+static bool old_ones_take(const rt_supervisor *supervisor)
+{
+    for (const rt_generation *g = supervisor->generations; g; g = g->older)
+        if (g->retired && rt_generation_takes(g))
+            return true;
+    return false;
+}
+
+/* Who hears that it is over, and asks, is answered by the new ones. */
+static void settle(rt_supervisor *supervisor)
+{
+    const rt_generation *current = supervisor->current;
+    rt_buffer text = {0};
+    if (old_ones_take(supervisor) && rt_monotonic() < supervisor->reload.settles)
+        return;
+    supervisor->reload.settles = 0;
+    describe(&text, current);
+    rt_reload_end(supervisor, 0, "generation %u, %s, %.0f ms", current->number, text.data,
+                  milliseconds_to_serve(current));
+    rt_buffer_free(&text);
+}
+
 static void succeed(rt_supervisor *supervisor)
 {
-    const rt_generation *next = supervisor->next;
-    double milliseconds = (double)(next->serving - next->began) / 1e6;
-    rt_buffer text = {0};
-    describe(&text, next);
-    if (supervisor->current) {
-        switch_over(supervisor);
-        rt_reload_end(supervisor, 0, "generation %u, %s, %.0f ms", next->number, text.data,
-                      milliseconds);
-    } else {
-        supervisor->current = supervisor->next;
-        supervisor->next = NULL;
-        rt_board_set_state(supervisor->current->board, RT_BOARD_SERVING);
-        rt_log_host(RT_LOG_INFO, "ready: %s, %.0f ms", text.data, milliseconds);
-        rt_notify_ready(text.data);
+    if (!supervisor->current) {
+        serve_first(supervisor);
+        return;
     }
-    rt_buffer_free(&text);
+    switch_over(supervisor);
+    supervisor->reload.settles = rt_monotonic() + SETTLE_LIMIT;
 }
 
 static void give_up(rt_supervisor *supervisor)
@@ -173,10 +208,10 @@ static void give_up(rt_supervisor *supervisor)
 void rt_reload_advance(rt_supervisor *supervisor)
 {
     rt_generation *next = supervisor->next;
-    if (!next)
-        return;
-    if (next->first_problem)
+    if (next && next->first_problem)
         give_up(supervisor);
-    else if (rt_generation_ready(next))
+    else if (next && rt_generation_ready(next))
         succeed(supervisor);
+    if (supervisor->reload.settles)
+        settle(supervisor);
 }

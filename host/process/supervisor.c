@@ -51,6 +51,7 @@ static void begin_stop(rt_supervisor *supervisor, const char *who)
         rt_control_finish(&supervisor->control, RT_WAITS_RELOAD, UINT64_MAX, "err",
                           "not reloaded: rtd stops", EX_UNAVAILABLE);
     supervisor->reload.running = supervisor->reload.asked = false;
+    supervisor->reload.settles = 0;
     supervisor->state = RT_DELAYING;
     tell_state(supervisor, RT_BOARD_STOPPING);
     supervisor->stop_at = rt_monotonic() + (uint64_t)delay;
@@ -217,6 +218,7 @@ static int time_to_wait(const rt_supervisor *supervisor)
         sooner(&due, rt_generation_due(g));
     sooner(&due, rt_control_due(&supervisor->control));
     sooner(&due, supervisor->upgrade.due);
+    sooner(&due, supervisor->reload.settles);
     sooner(&due, rt_notify_due());
     sooner(&due, supervisor->fibers.due);
     bool waits = supervisor->state == RT_RUNNING && supervisor->current &&

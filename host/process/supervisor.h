@@ -35,6 +35,7 @@ typedef struct rt_reload {
     uint64_t count;   /* begun so far */
     bool running;     /* `supervisor->next` is its generation */
     uint64_t began;   /* monotonic ns */
+    uint64_t settles; /* has switched, and ends when the old ones take no more, or then; 0: no */
     rt_buffer report; /* what composition had to say */
     rt_outcome last;
 } rt_reload;

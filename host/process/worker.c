@@ -6,6 +6,7 @@
 #include "process/crash_area.h"
 #include "process/generation.h"
 #include "process/health.h"
+#include "process/memory.h"
 #include "process/open_http.h"
 #include "process/privilege.h"
 #include "process/process.h"
@@ -275,6 +276,7 @@ static void drain(rt_ctx *ctx, struct worker *worker)
         rt_admin_retire(&worker->admin);
     (worker->succeeded_by ? rt_http_retire : rt_http_drain)(worker->server, on_drained, worker);
     close_sockets(worker->setup);
+    tell(worker, &(rt_message){.kind = RT_TELL_DRAINS});
     wait_for_close(ctx, worker->drained);
     rt_admin_await(ctx, &worker->admin);
     uv_timer_stop(&worker->drain_timer);
@@ -508,6 +510,7 @@ int rt_worker_main(void)
         return EX_USAGE;
     }
     prctl(PR_SET_NAME, "rtd-worker");
+    rt_memory_yield();
     settle_signals();
     rt_arena_init(&worker.arena);
     worker.setup = rt_setup_receive(&worker.inbox, &worker.arena, worker.control);

@@ -108,6 +108,29 @@ static void drain(void)
     serve((rt_http_options){0}, drain_client);
 }
 
+static void drain_fresh_client(void)
+{
+    int resting = dial();
+    catch_up(resting);
+    int fresh = dial(), silent = dial();
+    command(DRAIN);
+    retired = true;
+    CU_ASSERT_TRUE(ended(resting));
+    tell(fresh, GET("/hello"));
+    CU_ASSERT_EQUAL(hear(fresh), 200);
+    CU_ASSERT_TRUE(said("Connection: close\r\n"));
+    CU_ASSERT_TRUE(ended(fresh));
+    CU_ASSERT_TRUE(ended(silent));
+    close(resting);
+    close(fresh);
+    close(silent);
+}
+
+static void drain_fresh(void)
+{
+    serve((rt_http_options){0}, drain_fresh_client);
+}
+
 #define BEHIND GET("/items/1") "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
 #define PART "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"
 
@@ -262,6 +285,8 @@ RT_TEST_MAIN("http_end", {"a client that resets cancels its request", disconnect
              {"a request that outlives its connection leaves the next one alone", reuse},
              {"a client that only stops sending gets its answers", half_close},
              {"draining ends idle connections and finishes the others", drain},
+             {"draining answers those who have just connected, unless they say nothing",
+              drain_fresh},
              {"draining ends a connection whose answer was on its way", drain_answered},
              {"draining answers all requests that were read whole", drain_pipeline},
              {"retiring answers the next request of an idle connection", retire},
