@@ -145,6 +145,14 @@ class Judgement(Serving):
             with self.subTest(entry=entry):
                 self.assertIn(words, self.complaints(entry))
 
+    def test_the_admin_listener_takes_no_words_that_it_does_not_serve(self):
+        made = Mirror()
+        self.addCleanup(made.close)
+        for words, expected in ((" tls", 1), (" proxy_protocol", 1), ("", 0)):
+            outcome = made.rtctl("validate", "--set", f'admin.listen=["127.0.0.1:81{words}"]')
+            self.assertEqual(outcome.returncode, expected, outcome.stdout)
+            self.assertEqual("this listener speaks plain HTTP" in outcome.stdout, bool(expected))
+
     def test_an_address_stands_once_whatever_words_follow(self):
         self.assertIn("error[RT0408]", self.complaints(["127.0.0.1:81", "127.0.0.1:81 tls"]))
         self.assertIn("error[RT0408]", self.complaints(["unix:/tmp/a", "unix:/tmp/a mode=0600"]))
