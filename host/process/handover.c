@@ -481,6 +481,7 @@ static int go_back(rt_supervisor *supervisor, const char *reason)
                 reason);
     if (startup->old_program >= 0) {
         fcntl(startup->state, F_SETFD, 0);
+        fcntl(startup->old_program, F_SETFD, FD_CLOEXEC); /* it is needed only to execute it */
         char **variables = rt_handover_variables(&supervisor->arena, startup->state, -1, true);
         fexecve(startup->old_program, startup->arguments, variables);
     }

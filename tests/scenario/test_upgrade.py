@@ -286,6 +286,7 @@ class Refusing(unittest.TestCase):
         with upgradable() as made:
             made.start_ready()
             old = workers(made)
+            descriptors = os.listdir(f"/proc/{made.process.pid}/fd")
             two_faced(made, f'exec {OTHER_STATE} "$@"')
             with Traffic(made.port) as traffic:
                 outcome = made.rtctl("upgrade")
@@ -293,6 +294,8 @@ class Refusing(unittest.TestCase):
                 self.assertEqual(outcome.stdout,
                                  "not upgraded: the new rtd could not read the state\n")
             self.assertEqual(traffic.lost, [])
+            wait_for(lambda: len(os.listdir(f"/proc/{made.process.pid}/fd")) == len(descriptors),
+                     "no descriptor more than before")
             self.assertEqual(workers(made), old)
             self.assertIn("cannot take over: the state handed to it: its version is unknown",
                           made.log())
