@@ -318,5 +318,6 @@ void rt_launch_settle(rt_supervisor *supervisor)
 {
     const rt_plan *plan = supervisor->current->plan;
     rt_launch_log(plan, RT_LOG_ERROR);
+    rt_addresses_settle(&supervisor->addresses, plan);
     rt_addresses_keep(&supervisor->addresses, &supervisor->current->sockets);
 }
