@@ -528,6 +528,7 @@ int rt_handover_take(rt_supervisor *supervisor)
     if (startup->old_program >= 0)
         close(startup->old_program);
     rt_launch_log(supervisor->current->plan, RT_LOG_ERROR);
+    rt_launch_hide(supervisor->current->plan);
     say_taken(supervisor);
     for (rt_generation *g = supervisor->generations; g; g = g->older)
         rt_generation_reap(g); /* who died in between was signalled to nobody */

@@ -547,6 +547,25 @@ class PlainUser(unittest.TestCase):
             self.assertEqual(made.get("/who")[0], 200)
             self.assertEqual(made.stop(), 0)
 
+    def owner(self, made):
+        """Of what tells of the supervisor's memory: root where nobody may look at it."""
+        return str(os.stat(f"/proc/{made.process.pid}/environ").st_uid)
+
+    def test_the_supervisor_can_be_neither_dumped_nor_traced_in_production(self):
+        with deployment(PAIR, STAGING + STORE) as made:
+            self.run_as_nobody(made)
+            hidden = status_of(made.process.pid)["Uid"].split()[0] if SANITIZED else "0"
+            self.assertEqual(self.owner(made), hidden)
+            made.process.send_signal(signal.SIGUSR2)
+            made.wait_for_log("reloaded: generation 2")
+            self.assertEqual(self.owner(made), hidden)
+            self.assertEqual(made.get("/who")[0], 200)
+            made.write("core_dumps = true;\n" + STAGING + STORE)
+            made.process.send_signal(signal.SIGHUP)
+            made.wait_for_log("reloaded: generation 3")
+            self.assertEqual(self.owner(made), status_of(made.process.pid)["Uid"].split()[0])
+            self.assertEqual(made.stop(), 0)
+
     @unittest.skipUnless(is_root(), "only root can give a capability away")
     def test_a_capability_of_the_supervisor_is_gone_in_the_workers(self):
         with deployment(PAIR, STORE) as made:
