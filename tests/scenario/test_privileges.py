@@ -5,6 +5,8 @@ plain user, whoever runs the tests.
 """
 
 import contextlib
+import http.client
+import json
 import os
 import pwd
 import re
@@ -72,6 +74,11 @@ def status_of(pid):
 def limits_of(pid):
     with open(f"/proc/{pid}/limits", encoding="ascii") as file:
         return {line[:26].strip(): line[26:].split()[:2] for line in file}
+
+
+def records(made, text):
+    found = [json.loads(line) for line in made.log().splitlines() if line.startswith("{")]
+    return [record for record in found if text in record["message"]]
 
 
 class Sandbox(unittest.TestCase):
@@ -355,6 +362,25 @@ class Root(unittest.TestCase):
             self.assertNotEqual(first, second)
             self.assert_powerless(status_of(second))
             self.assertEqual(made.get("/who")[0], 200)
+
+    def test_a_confined_worker_tells_of_crashes_and_stalls_as_any_other(self):
+        config = USER + 'environment = "production";\nquarantine = true;\n'
+        with deployment(("crasher",), config) as made:
+            open_to_all(made).start_ready()
+            self.assertEqual(made.get("/spin")[0], 200)
+            made.wait_for_log("`GET /spin` of `crasher` held the loop")
+            stall, = records(made, "holds the loop")
+            for frame in ("crasher!spin+0x", "crasher!handle+0x", "rtd!run_body+0x"):
+                self.assertIn(frame, stall["fields"]["backtrace"])
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                made.get("/null")
+            made.wait_for_log("serves again")
+            crash, = records(made, "was ended by signal 11 (SIGSEGV) while it ran `GET /null`")
+            for frame in ("crasher!null+0x", "crasher!handle+0x", "rtd!run_body+0x"):
+                self.assertIn(frame, crash["fields"]["backtrace"])
+            status = os.stat(crash["fields"]["report"])
+            self.assertEqual((status.st_uid, status.st_mode & 0o777), (0, 0o600))
+            self.assertEqual(made.stop(), 0)
 
     def test_the_copies_are_roots_and_the_group_may_only_read_them(self):
         with self.started() as made:
