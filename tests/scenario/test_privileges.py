@@ -4,6 +4,7 @@ The tests that change users run as root and are skipped otherwise; the last clas
 plain user, whoever runs the tests.
 """
 
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -200,6 +201,18 @@ class Sandbox(unittest.TestCase):
             self.assertEqual(found["Max data size"], own["Max data size"] if SANITIZED
                              else [size, size])
             self.assertIn("raise `limits.open_files`", made.log())
+
+    def test_requests_that_find_no_memory_for_a_stack_are_refused_and_the_worker_lives(self):
+        config = FRONT + 'limits: { memory = "96 MiB"; };\n' + STAGING + "allow_root = true;\n"
+        with deployment(PAIR, config) as made, concurrent.futures.ThreadPoolExecutor(480) as pool:
+            made.start_ready()
+            worker, = workers_of(made.process.pid)
+            answers = list(pool.map(lambda _: made.get("/slow/2000")[0], range(480)))
+            self.assertEqual(set(answers), {200, 503})
+            self.assertIn("no memory for a stack", made.log())
+            self.assertEqual(made.get("/who")[0], 200)
+            self.assertEqual(workers_of(made.process.pid), [worker])
+            self.assertEqual(made.stop(), 0)
 
     def test_a_reload_gives_new_workers_the_new_sandbox_and_limits(self):
         with deployment(("trespasser",)) as made:
