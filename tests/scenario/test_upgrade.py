@@ -161,6 +161,9 @@ class TakingOver(unittest.TestCase):
                 self.assertIn("the plan of generation 1 is in another form: its workers are not "
                               "replaced", made.log())
             self.assertEqual(traffic.lost, [])
+            health = made.rtctl("health")
+            self.assertEqual(health.returncode, 0, health.stdout)
+            self.assertIn("rt: ready in production, serving\n", health.stdout)
             crash_one(made)
             made.wait_for_log("cannot be replaced before the next reload")
             self.assertEqual(made.get("/who"), (200, "hello"))
