@@ -77,7 +77,7 @@ static const rt_option_spec admin_options[] = {
      .type = RT_SETTING_LIST,
      .of = RT_SETTING_ADDRESS,
      .default_text = "[\"127.0.0.1:8081\"]",
-     .check = rt_listener_check,
+     .check = rt_listener_check_plain,
      .help = "Addresses to answer on how this server is"},
 };
 

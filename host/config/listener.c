@@ -123,3 +123,12 @@ const char *rt_listener_check(const char *text)
     rt_listener_spec spec;
     return rt_listener_parse(&spec, text);
 }
+
+const char *rt_listener_check_plain(const char *text)
+{
+    rt_listener_spec spec;
+    const char *problem = rt_listener_parse(&spec, text);
+    if (!problem && (spec.tls || spec.proxy_protocol))
+        problem = "this listener speaks plain HTTP, without `tls` and `proxy_protocol`";
+    return problem;
+}

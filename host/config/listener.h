@@ -20,5 +20,7 @@ typedef struct rt_listener_spec {
 /* NULL, or what is wrong with the text. */
 const char *rt_listener_parse(rt_listener_spec *spec, const char *text);
 const char *rt_listener_check(const char *text);
+/* Likewise for a listener that speaks plain HTTP with whoever connects. */
+const char *rt_listener_check_plain(const char *text);
 
 #endif

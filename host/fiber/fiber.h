@@ -18,6 +18,7 @@
 
 typedef struct rt_loop_options {
     size_t stack_size;          /* bytes; 0: 128 KiB (512 KiB under sanitizers) */
+    size_t stack_memory;        /* bytes of all stacks together; 0: as much as there is */
     uint32_t pool_threads;      /* 0: 4 */
     uint64_t finalizer_timeout; /* ns; 0: 5 s */
     rt_loop_marks *marks;       /* outlives the loop; or NULL */

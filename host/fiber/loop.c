@@ -103,6 +103,7 @@ int rt_loop_open(const rt_loop_options *options)
                       .service_entry = options->service_entry,
                       .service_entry_argument = options->service_entry_argument,
                       .report = options->report};
+    rt_stack_limit(options->stack_memory);
     set_pool_threads(options->pool_threads);
     RT_TRY(rt_correlation_seed());
     RT_TRY(uv_loop_init(&loop->uv));

@@ -16,7 +16,13 @@
 static struct {
     rt_stack *idle[ORDERS];
     size_t idle_count;
+    size_t mapped, limit; /* bytes; no limit: 0 */
 } pool;
+
+void rt_stack_limit(size_t bytes)
+{
+    pool.limit = bytes;
+}
 
 static uint32_t order_of(size_t size)
 {
@@ -29,6 +35,8 @@ static uint32_t order_of(size_t size)
 static rt_stack *map_stack(uint32_t order)
 {
     size_t size = (SMALLEST << order) * SCALE;
+    if (pool.limit && pool.mapped + size > pool.limit)
+        return NULL;
     char *memory = mmap(NULL, GUARD + size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED)
@@ -37,6 +45,7 @@ static rt_stack *map_stack(uint32_t order)
         munmap(memory, GUARD + size);
         return NULL;
     }
+    pool.mapped += size;
     char *low = memory + GUARD;
     rt_stack *stack = (rt_stack *)(low + size - 64);
     *stack = (rt_stack){.low = low, .size = size, .order = order};
@@ -46,16 +55,35 @@ static rt_stack *map_stack(uint32_t order)
 
 static void unmap_stack(rt_stack *stack)
 {
+    size_t size = stack->size;
     rt_shadow_unmap(stack->valgrind);
-    munmap(stack->low - GUARD, GUARD + stack->size);
+    munmap(stack->low - GUARD, GUARD + size);
+    pool.mapped -= size;
+}
+
+void rt_stack_free_idle(void)
+{
+    for (uint32_t order = 0; order < ORDERS; order++) {
+        for (rt_stack *stack = pool.idle[order], *next; stack; stack = next) {
+            next = stack->next;
+            unmap_stack(stack);
+        }
+        pool.idle[order] = NULL;
+    }
+    pool.idle_count = 0;
 }
 
 rt_stack *rt_stack_take(size_t size)
 {
     uint32_t order = order_of(size);
     rt_stack *stack = pool.idle[order];
-    if (!stack)
+    if (!stack) {
+        stack = map_stack(order);
+        if (stack || !pool.idle_count)
+            return stack;
+        rt_stack_free_idle(); /* of other sizes */
         return map_stack(order);
+    }
     pool.idle[order] = stack->next;
     pool.idle_count--;
     return stack;
@@ -71,18 +99,6 @@ void rt_stack_give(rt_stack *stack)
     stack->next = pool.idle[stack->order];
     pool.idle[stack->order] = stack;
     pool.idle_count++;
-}
-
-void rt_stack_free_idle(void)
-{
-    for (uint32_t order = 0; order < ORDERS; order++) {
-        for (rt_stack *stack = pool.idle[order], *next; stack; stack = next) {
-            next = stack->next;
-            unmap_stack(stack);
-        }
-        pool.idle[order] = NULL;
-    }
-    pool.idle_count = 0;
 }
 
 size_t rt_stack_idle_count(void)

@@ -20,6 +20,8 @@ typedef struct rt_stack {
 
 /* Raised to a power of two from 16 KiB to 8 MiB, times four under sanitizers; NULL: no memory. */
 rt_stack *rt_stack_take(size_t size);
+/* What all stacks together may have; then there is no memory for more. 0: as much as there is. */
+void rt_stack_limit(size_t bytes);
 void rt_stack_give(rt_stack *stack);
 void rt_stack_free_idle(void);
 size_t rt_stack_idle_count(void); /* for tests: that the pool fills, and has a bound */

@@ -1,5 +1,6 @@
 #include "process/address.h"
 
+#include "config/listener.h"
 #include "http/http.h"
 
 #include <stdlib.h>
@@ -99,6 +100,32 @@ int rt_addresses_open(rt_addresses *addresses, rt_arena *arena, const rt_plan *p
     if (open_list(addresses, arena, http, 0, view, error) < 0)
         return -1;
     return open_list(addresses, arena, plan->host.admin.listen, RT_LISTEN_ADMIN, view, error);
+}
+
+static uint32_t mode_of(const char *text)
+{
+    rt_listener_spec spec;
+    return rt_listener_parse(&spec, text) ? 0 : spec.mode;
+}
+
+/* Only where the words have changed: the mode that somebody gave the file by hand stays. */
+static void settle_list(const rt_addresses *addresses, const rt_setting *listen, uint32_t flags)
+{
+    for (uint32_t i = 0; listen && i < listen->count; i++) {
+        const char *text = listen->value.members[i].value.text;
+        rt_address *address = find(addresses, text, flags);
+        if (!address || strcmp(address->text, text) == 0)
+            continue;
+        if (mode_of(address->text) != mode_of(text))
+            rt_listen_set_mode(&address->sockets, text);
+        address->text = rt_arena_copy(&address->arena, text);
+    }
+}
+
+void rt_addresses_settle(rt_addresses *addresses, const rt_plan *plan)
+{
+    settle_list(addresses, plan->host.http.listen, 0);
+    settle_list(addresses, plan->host.admin.listen, RT_LISTEN_ADMIN);
 }
 
 static bool is_viewed(const rt_sockets *view, const rt_address *address)

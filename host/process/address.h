@@ -27,6 +27,8 @@ typedef struct rt_addresses {
  * reason; what was opened then goes with rt_addresses_keep. */
 int rt_addresses_open(rt_addresses *addresses, rt_arena *arena, const rt_plan *plan,
                       rt_sockets *view, const char **error);
+/* The plan serves from now on: unix sockets take the modes that it gives them. */
+void rt_addresses_settle(rt_addresses *addresses, const rt_plan *plan);
 /* Closes those that are not in the view; all for NULL. */
 void rt_addresses_keep(rt_addresses *addresses, const rt_sockets *view);
 rt_address *rt_address_add(rt_addresses *addresses, const char *text, uint32_t flags);

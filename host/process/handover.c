@@ -253,16 +253,18 @@ static void least_of_plan(struct walk *walk, rt_arena *arena, rt_plan *plan)
 {
     rt_host_settings *host = &plan->host;
     int64_t *numbers[] = {&host->start_timeout,     &host->drain_timeout,    &host->shutdown_delay,
-                          &host->finalizer_timeout, &host->watchdog_timeout, &host->crash.keep};
+                          &host->finalizer_timeout, &host->watchdog_timeout, &host->crash.keep,
+                          &host->health.interval,   &host->health.timeout};
     small(walk, (uint32_t *)&plan->environment, RT_ENVIRONMENT_COUNT - 1);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number(walk, (uint64_t *)numbers[i]);
     truth(walk, &host->quarantine);
-    const char **texts[] = {&host->name,     &host->log.level,      &host->log.format,
-                            &host->log.file, &host->control.socket, &host->crash.folder};
+    const char **texts[] = {&host->name,          &host->log.level,      &host->log.format,
+                            &host->log.file,      &host->control.socket, &host->crash.folder,
+                            &host->health.fail_on};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         text(walk, arena, texts[i]);
-    if (!host->name || !host->log.level || !host->log.format)
+    if (!host->name || !host->log.level || !host->log.format || !host->health.fail_on)
         walk->in.failed = true;
     size_t count = count_of(walk, plan->secret_variable_count);
     for (size_t i = 0; i < count && !walk->in.failed; i++) {
@@ -481,6 +483,7 @@ static int go_back(rt_supervisor *supervisor, const char *reason)
                 reason);
     if (startup->old_program >= 0) {
         fcntl(startup->state, F_SETFD, 0);
+        fcntl(startup->old_program, F_SETFD, FD_CLOEXEC); /* it is needed only to execute it */
         char **variables = rt_handover_variables(&supervisor->arena, startup->state, -1, true);
         fexecve(startup->old_program, startup->arguments, variables);
     }
@@ -527,6 +530,7 @@ int rt_handover_take(rt_supervisor *supervisor)
     if (startup->old_program >= 0)
         close(startup->old_program);
     rt_launch_log(supervisor->current->plan, RT_LOG_ERROR);
+    rt_launch_hide(supervisor->current->plan);
     say_taken(supervisor);
     for (rt_generation *g = supervisor->generations; g; g = g->older)
         rt_generation_reap(g); /* who died in between was signalled to nobody */

@@ -1,6 +1,7 @@
 /* From a configuration to a generation whose workers can be started. At the first start what goes
  * wrong ends rtd; at a reload it ends the reload. */
 #include "compose/report.h"
+#include "fiber/sanitizer.h"
 #include "process/passed.h"
 #include "process/privilege.h"
 #include "process/role.h"
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -124,10 +126,13 @@ static int prepare_log(rt_supervisor *supervisor, const rt_generation *generatio
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
-/* Secrets lie in the workers' memory, and a core file would carry them away. */
-static void limit_cores(const rt_plan *plan)
+/* Secrets lie in this memory as in the workers', and a core file would carry them away. The limit
+ * does not hold for cores that go to a program, the flag does; that one is gone after an upgrade.
+ */
+void rt_launch_hide(const rt_plan *plan)
 {
     struct rlimit limit;
+    prctl(PR_SET_DUMPABLE, RT_SANITIZED || rt_privileges_dumpable(plan), 0, 0, 0);
     if (!rt_privileges_dumpable(plan))
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     else if (plan->host.core_dumps && getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0)
@@ -260,7 +265,7 @@ static int judge(rt_supervisor *supervisor, rt_generation *generation)
     const rt_composition *composition = generation->composition;
     bool records = fit && wants_records(supervisor, composition);
     if (fit && !supervisor->current)
-        limit_cores(generation->plan);
+        rt_launch_hide(generation->plan);
     if (!records)
         report(supervisor, composition);
     int code = fit ? prepare_log(supervisor, generation) : EX_CONFIG;
@@ -282,7 +287,7 @@ static int make(rt_supervisor *supervisor, rt_generation *generation)
         return code;
     const rt_plan *plan = generation->plan;
     if (supervisor->current)
-        limit_cores(plan);
+        rt_launch_hide(plan);
     raise_descriptor_limit(plan);
     warn_of_origin(generation);
     announce(plan);
@@ -318,5 +323,6 @@ void rt_launch_settle(rt_supervisor *supervisor)
 {
     const rt_plan *plan = supervisor->current->plan;
     rt_launch_log(plan, RT_LOG_ERROR);
+    rt_addresses_settle(&supervisor->addresses, plan);
     rt_addresses_keep(&supervisor->addresses, &supervisor->current->sockets);
 }

@@ -3,12 +3,15 @@
 #include "config/listener.h"
 #include "http/http.h"
 #include "process/passed.h"
+#include "telemetry/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -200,6 +203,26 @@ int rt_listen(rt_sockets *sockets, rt_arena *arena, const char *address, const c
     for (size_t i = before; i < sockets->count; i++)
         sockets->items[i].flags = rt_listen_flags(address);
     return result;
+}
+
+/* By a descriptor, so that nobody can put another file into the place between look and change. */
+void rt_listen_set_mode(const rt_sockets *sockets, const char *address)
+{
+    rt_listener_spec spec;
+    struct stat status;
+    char name[64];
+    if (rt_listener_parse(&spec, address) || !spec.path || !sockets->count ||
+        !sockets->items[0].file)
+        return;
+    int fd = open(spec.path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    bool ours = fd >= 0 && fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) &&
+                status.st_ino == sockets->items[0].file;
+    if (ours && chmod(name, spec.mode) < 0)
+        rt_log_host(RT_LOG_WARN, "cannot give `%s` the mode %04o: %s", spec.path, spec.mode,
+                    strerror(errno));
+    if (fd >= 0)
+        close(fd);
 }
 
 void rt_sockets_close(rt_sockets *sockets)

@@ -24,6 +24,8 @@ typedef struct rt_sockets {
 int rt_listen(rt_sockets *sockets, rt_arena *arena, const char *address, const char **error);
 /* What the words behind the address come to, for each of its sockets. */
 uint32_t rt_listen_flags(const char *address);
+/* Gives the file of a unix socket the mode of these words, if it is still this socket's. */
+void rt_listen_set_mode(const rt_sockets *sockets, const char *address);
 /* Removes the files of unix sockets, too, where they are still these sockets'. */
 void rt_sockets_close(rt_sockets *sockets);
 

@@ -83,6 +83,8 @@ void rt_supervisor_stop(rt_supervisor *supervisor, const char *who);
 int rt_launch(rt_supervisor *supervisor);
 /* It serves: its log, and no address but its own. */
 void rt_launch_settle(rt_supervisor *supervisor);
+/* Keeps core dumps of this process, and debuggers, away where the plan wants that. */
+void rt_launch_hide(const rt_plan *plan);
 /* Opens the plan's log; a failure is said at this level. 0 or EX_IOERR. */
 int rt_launch_log(const rt_plan *plan, uint32_t level);
 

@@ -24,6 +24,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+/* Of `limits.memory` stacks may have one part in so many: a request without a stack is answered
+ * 503, but whoever gets no memory from the heap ends the worker. */
+#define STACK_SHARE 2
+
 struct worker {
     rt_arena arena;
     int control;
@@ -463,7 +467,8 @@ static void watch_crashes(const struct worker *worker)
 static int open_worker(struct worker *worker)
 {
     const rt_host_settings *host = &worker->setup->plan->host;
-    rt_loop_options loop = {.pool_threads = (uint32_t)host->pool.threads,
+    rt_loop_options loop = {.stack_memory = (size_t)host->limits.memory / STACK_SHARE,
+                            .pool_threads = (uint32_t)host->pool.threads,
                             .finalizer_timeout = (uint64_t)host->finalizer_timeout,
                             .marks = open_board(worker),
                             .service_entry = service_entry,

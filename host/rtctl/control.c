@@ -3,6 +3,7 @@
 #include "rtctl/rtctl.h"
 
 #include "base/reason.h"
+#include "compose/report.h"
 #include "process/control.h"
 
 #include <errno.h>
@@ -65,6 +66,18 @@ static int reach_named(const char *program, const char *path)
     return fd;
 }
 
+/* Where `control.socket` could not be read, rtd may well be there. */
+static int complain_of_unreadable(const rt_composition *composition, const char *program,
+                                  const char *config)
+{
+    rt_report_print(stderr, composition, rt_report_wants_colour(stderr));
+    fprintf(stderr,
+            "%s: no rtd answers at the usual places, and what `%s` says of `control.socket` cannot "
+            "be read: `--socket PATH` names it\n",
+            program, config);
+    return -ENOENT;
+}
+
 /* What composition finds wrong is no concern of this: the rtd that runs was started before it. */
 static int reach_configured(rt_arguments *arguments, rt_arena *arena)
 {
@@ -83,6 +96,8 @@ static int reach_configured(rt_arguments *arguments, rt_arena *arena)
         if (fd >= 0)
             return fd;
     }
+    if (!composition->plan)
+        return complain_of_unreadable(composition, arguments->program, config);
     fprintf(stderr,
             "%s: no rtd answers that was started with `%s`; `--socket PATH` names another one's "
             "control socket\n",

@@ -70,5 +70,7 @@ int rt_show_crashes(const rt_subcommand *subcommand, rt_arena *arena, int argc, 
     int error = rt_crash_list(arena, folder, &names, &count);
     if (error && error != -ENOENT)
         return complain(folder, error);
+    if (!count)
+        fprintf(stderr, "rtctl crashes: no reports in `%s`\n", folder);
     return list(arena, folder, names, count);
 }

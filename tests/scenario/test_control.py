@@ -261,6 +261,19 @@ class Placing(unittest.TestCase):
                              (69, f"rtctl stop: no rtd answers at `{made.path('none')}`: "
                                   "it does not exist\n"))
 
+    def test_a_configuration_that_does_not_say_where_is_reported(self):
+        with deployment(PLUGINS, 'control: { socket = "own.sock"; };\n' + STORE + FRONT) as made:
+            made.start_ready()
+            made.write('control: { socket = "own.sock"; };\nworkers = [ ;\n')
+            outcome = made.rtctl("reload")
+            self.assertEqual(outcome.returncode, 69)
+            self.assertIn("error[RT01", outcome.stdout)
+            self.assertIn("of `control.socket` cannot be read: `--socket PATH` names it\n",
+                          outcome.stdout)
+            outcome = made.rtctl("reload", "--wait", "--socket", made.path("own.sock"))
+            self.assertEqual(outcome.returncode, 78, outcome.stdout)
+            self.assertEqual(made.stop(), 0)
+
     def test_the_socket_of_a_killed_rtd_is_replaced(self):
         with deployment(PLUGINS, STORE + FRONT) as made:
             made.start_ready()

@@ -372,7 +372,8 @@ class Keeping(Case):
     def test_rtctl_lists_and_prints_reports(self):
         with deployment(("crasher",), JSON) as made:
             outcome = made.rtctl("crashes")
-            self.assertEqual((outcome.returncode, outcome.stdout), (0, ""))
+            self.assertEqual((outcome.returncode, outcome.stdout),
+                             (0, f"rtctl crashes: no reports in `{folder(made)}`\n"))
             made.start_ready()
             first, second = self.crash(made, "/null"), self.crash(made, "/abort")
             self.assertEqual(made.stop(), 0)

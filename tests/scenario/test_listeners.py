@@ -118,6 +118,34 @@ class Reload(Serving):
         self.assertEqual(made.stop(), 0)
         self.assertFalse(os.path.exists(made.socket_path()))
 
+    def reload(self, made, words):
+        made.listen = unix(words)
+        made.write("")
+        outcome = made.rtctl("reload", "--wait")
+        self.assertEqual(outcome.returncode, 0, outcome.stdout)
+        return stat.S_IMODE(os.stat(made.socket_path()).st_mode)
+
+    def test_another_mode_is_given_to_the_file_by_the_reload_that_brings_it(self):
+        made = self.serve(listen=unix(" mode=0600"))
+        number = os.stat(made.socket_path()).st_ino
+        self.assertEqual(self.reload(made, " mode=0606"), 0o606)
+        self.assertEqual(self.reload(made, ""), 0o660)
+        self.assertEqual(os.stat(made.socket_path()).st_ino, number)
+        self.assertEqual(ask(made.socket_path()), "|http|shop.example")
+
+    def test_a_mode_that_was_given_by_hand_stays_while_the_words_do(self):
+        made = self.serve(listen=unix(" mode=0600"))
+        os.chmod(made.socket_path(), 0o640)
+        self.assertEqual(self.reload(made, " mode=0600"), 0o640)
+
+    def test_a_file_that_took_the_sockets_place_keeps_its_mode(self):
+        made = self.serve(listen=unix(" mode=0600"))
+        os.rename(made.socket_path(), made.path("moved.sock"))
+        with open(made.path("precious"), "w", encoding="utf-8"):
+            os.chmod(made.path("precious"), 0o600)
+        os.symlink(made.path("precious"), made.socket_path())
+        self.assertEqual(self.reload(made, " mode=0666"), 0o600)
+
 
 class Judgement(Serving):
     def complaints(self, entry):
@@ -144,6 +172,14 @@ class Judgement(Serving):
                 "127.0.0.1 tls": "it has no `:port`"}.items():
             with self.subTest(entry=entry):
                 self.assertIn(words, self.complaints(entry))
+
+    def test_the_admin_listener_takes_no_words_that_it_does_not_serve(self):
+        made = Mirror()
+        self.addCleanup(made.close)
+        for words, expected in ((" tls", 1), (" proxy_protocol", 1), ("", 0)):
+            outcome = made.rtctl("validate", "--set", f'admin.listen=["127.0.0.1:81{words}"]')
+            self.assertEqual(outcome.returncode, expected, outcome.stdout)
+            self.assertEqual("this listener speaks plain HTTP" in outcome.stdout, bool(expected))
 
     def test_an_address_stands_once_whatever_words_follow(self):
         self.assertIn("error[RT0408]", self.complaints(["127.0.0.1:81", "127.0.0.1:81 tls"]))

@@ -4,7 +4,10 @@ The tests that change users run as root and are skipped otherwise; the last clas
 plain user, whoever runs the tests.
 """
 
+import concurrent.futures
 import contextlib
+import http.client
+import json
 import os
 import pwd
 import re
@@ -72,6 +75,11 @@ def status_of(pid):
 def limits_of(pid):
     with open(f"/proc/{pid}/limits", encoding="ascii") as file:
         return {line[:26].strip(): line[26:].split()[:2] for line in file}
+
+
+def records(made, text):
+    found = [json.loads(line) for line in made.log().splitlines() if line.startswith("{")]
+    return [record for record in found if text in record["message"]]
 
 
 class Sandbox(unittest.TestCase):
@@ -193,6 +201,18 @@ class Sandbox(unittest.TestCase):
             self.assertEqual(found["Max data size"], own["Max data size"] if SANITIZED
                              else [size, size])
             self.assertIn("raise `limits.open_files`", made.log())
+
+    def test_requests_that_find_no_memory_for_a_stack_are_refused_and_the_worker_lives(self):
+        config = FRONT + 'limits: { memory = "96 MiB"; };\n' + STAGING + "allow_root = true;\n"
+        with deployment(PAIR, config) as made, concurrent.futures.ThreadPoolExecutor(480) as pool:
+            made.start_ready()
+            worker, = workers_of(made.process.pid)
+            answers = list(pool.map(lambda _: made.get("/slow/2000")[0], range(480)))
+            self.assertEqual(set(answers), {200, 503})
+            self.assertIn("no memory for a stack", made.log())
+            self.assertEqual(made.get("/who")[0], 200)
+            self.assertEqual(workers_of(made.process.pid), [worker])
+            self.assertEqual(made.stop(), 0)
 
     def test_a_reload_gives_new_workers_the_new_sandbox_and_limits(self):
         with deployment(("trespasser",)) as made:
@@ -355,6 +375,25 @@ class Root(unittest.TestCase):
             self.assertNotEqual(first, second)
             self.assert_powerless(status_of(second))
             self.assertEqual(made.get("/who")[0], 200)
+
+    def test_a_confined_worker_tells_of_crashes_and_stalls_as_any_other(self):
+        config = USER + 'environment = "production";\nquarantine = true;\n'
+        with deployment(("crasher",), config) as made:
+            open_to_all(made).start_ready()
+            self.assertEqual(made.get("/spin")[0], 200)
+            made.wait_for_log("`GET /spin` of `crasher` held the loop")
+            stall, = records(made, "holds the loop")
+            for frame in ("crasher!spin+0x", "crasher!handle+0x", "rtd!run_body+0x"):
+                self.assertIn(frame, stall["fields"]["backtrace"])
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                made.get("/null")
+            made.wait_for_log("serves again")
+            crash, = records(made, "was ended by signal 11 (SIGSEGV) while it ran `GET /null`")
+            for frame in ("crasher!null+0x", "crasher!handle+0x", "rtd!run_body+0x"):
+                self.assertIn(frame, crash["fields"]["backtrace"])
+            status = os.stat(crash["fields"]["report"])
+            self.assertEqual((status.st_uid, status.st_mode & 0o777), (0, 0o600))
+            self.assertEqual(made.stop(), 0)
 
     def test_the_copies_are_roots_and_the_group_may_only_read_them(self):
         with self.started() as made:
@@ -545,6 +584,25 @@ class PlainUser(unittest.TestCase):
                 self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
                 self.assertEqual(int(status["CapEff"], 16) | int(status["CapPrm"], 16), 0)
             self.assertEqual(made.get("/who")[0], 200)
+            self.assertEqual(made.stop(), 0)
+
+    def owner(self, made):
+        """Of what tells of the supervisor's memory: root where nobody may look at it."""
+        return str(os.stat(f"/proc/{made.process.pid}/environ").st_uid)
+
+    def test_the_supervisor_can_be_neither_dumped_nor_traced_in_production(self):
+        with deployment(PAIR, STAGING + STORE) as made:
+            self.run_as_nobody(made)
+            hidden = status_of(made.process.pid)["Uid"].split()[0] if SANITIZED else "0"
+            self.assertEqual(self.owner(made), hidden)
+            made.process.send_signal(signal.SIGUSR2)
+            made.wait_for_log("reloaded: generation 2")
+            self.assertEqual(self.owner(made), hidden)
+            self.assertEqual(made.get("/who")[0], 200)
+            made.write("core_dumps = true;\n" + STAGING + STORE)
+            made.process.send_signal(signal.SIGHUP)
+            made.wait_for_log("reloaded: generation 3")
+            self.assertEqual(self.owner(made), status_of(made.process.pid)["Uid"].split()[0])
             self.assertEqual(made.stop(), 0)
 
     @unittest.skipUnless(is_root(), "only root can give a capability away")

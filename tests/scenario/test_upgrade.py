@@ -161,6 +161,9 @@ class TakingOver(unittest.TestCase):
                 self.assertIn("the plan of generation 1 is in another form: its workers are not "
                               "replaced", made.log())
             self.assertEqual(traffic.lost, [])
+            health = made.rtctl("health")
+            self.assertEqual(health.returncode, 0, health.stdout)
+            self.assertIn("rt: ready in production, serving\n", health.stdout)
             crash_one(made)
             made.wait_for_log("cannot be replaced before the next reload")
             self.assertEqual(made.get("/who"), (200, "hello"))
@@ -286,6 +289,7 @@ class Refusing(unittest.TestCase):
         with upgradable() as made:
             made.start_ready()
             old = workers(made)
+            descriptors = os.listdir(f"/proc/{made.process.pid}/fd")
             two_faced(made, f'exec {OTHER_STATE} "$@"')
             with Traffic(made.port) as traffic:
                 outcome = made.rtctl("upgrade")
@@ -293,6 +297,8 @@ class Refusing(unittest.TestCase):
                 self.assertEqual(outcome.stdout,
                                  "not upgraded: the new rtd could not read the state\n")
             self.assertEqual(traffic.lost, [])
+            wait_for(lambda: len(os.listdir(f"/proc/{made.process.pid}/fd")) == len(descriptors),
+                     "no descriptor more than before")
             self.assertEqual(workers(made), old)
             self.assertIn("cannot take over: the state handed to it: its version is unknown",
                           made.log())

@@ -249,6 +249,11 @@ static void test_listeners(void)
     CU_ASSERT_PTR_NOT_NULL(rt_listener_parse(&spec, ""));
     CU_ASSERT_PTR_NOT_NULL(rt_listener_parse(&spec, " 127.0.0.1:80"));
     CU_ASSERT_PTR_NOT_NULL(rt_listener_parse(&spec, "127.0.0.1:80\ttls"));
+    CU_ASSERT_PTR_NULL(rt_listener_check_plain("127.0.0.1:80"));
+    CU_ASSERT_PTR_NULL(rt_listener_check_plain("unix:/a mode=644"));
+    CU_ASSERT_PTR_NOT_NULL(rt_listener_check_plain("127.0.0.1:80 tls"));
+    CU_ASSERT_PTR_NOT_NULL(rt_listener_check_plain("unix:/a proxy_protocol"));
+    CU_ASSERT_PTR_NOT_NULL(rt_listener_check_plain("127.0.0.1"));
 }
 
 RT_TEST_MAIN("features", {"a network holds the addresses of its prefix", test_networks},

@@ -635,10 +635,31 @@ static void idle_stacks_and_units_are_pooled_up_to_a_bound(void)
     CU_ASSERT_EQUAL(rt_stack_idle_count(), 0);
 }
 
+static void stacks_end_where_their_memory_does(void)
+{
+    rt_stack *first = rt_stack_take(1), *second;
+    size_t size = first->size;
+    rt_stack_limit(3 * size);
+    second = rt_stack_take(1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(second);
+    CU_ASSERT_PTR_NULL(rt_stack_take(2 * size));
+    rt_stack_give(second);
+    second = rt_stack_take(size * 2 / (RT_SANITIZED ? 4 : 1)); /* the idle one makes place */
+    CU_ASSERT_PTR_NOT_NULL_FATAL(second);
+    CU_ASSERT_EQUAL(second->size, 2 * size);
+    CU_ASSERT_EQUAL(rt_stack_idle_count(), 0);
+    CU_ASSERT_PTR_NULL(rt_stack_take(1));
+    rt_stack_limit(0);
+    rt_stack_give(first);
+    rt_stack_give(second);
+    rt_stack_free_idle();
+}
+
 RT_TEST_MAIN("fiber",
              {"a unit that never waits ends before start returns",
               a_unit_that_never_waits_ends_before_start_returns},
              {"a fiber starts another and goes on", a_fiber_starts_another_and_goes_on},
+             {"stacks end where their memory does", stacks_end_where_their_memory_does},
              {"a failure keeps its error", a_failure_keeps_its_error},
              {"a result without error is explained by its code",
               a_result_without_error_is_explained_by_its_code},
