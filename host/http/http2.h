@@ -18,6 +18,7 @@
 #define RT_HTTP2_BODIES_LEAST 4u   /* bodies of `max_body` that a connection may hold unfinished */
 #define RT_HTTP2_HEAD_EXCESS 4u    /* times `max_header` a header block may decode to */
 #define RT_HTTP2_CONTINUATIONS 32u /* frames of one header block */
+#define RT_HTTP2_NAMED_AGAIN 16000u /* ms */
 
 typedef struct rt_http2_stream rt_http2_stream;
 
@@ -61,6 +62,7 @@ struct rt_http2 {
     rt_http2_stream *streams;
     uint32_t stream_count;
     uint64_t filled; /* ms: when frames were last made, all before them having been sent */
+    uint64_t named;  /* ms: when an id was last left in the table of fields, for its name */
     uint64_t held;   /* bytes of bodies whose units have not started */
     rt_http2_block block;
     rt_http2_budget budget;
