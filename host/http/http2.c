@@ -371,20 +371,29 @@ const rt_protocol rt_http2_protocol = {
 
 static void open_library(rt_http_server *server)
 {
-    nghttp2_session_callbacks_new(&server->http2_callbacks);
-    nghttp2_option_new(&server->http2_options);
-    if (!server->http2_callbacks || !server->http2_options)
+    rt_http2_library *library = rt_xcalloc(1, sizeof *library);
+    nghttp2_session_callbacks_new(&library->callbacks);
+    nghttp2_option_new(&library->options);
+    if (!library->callbacks || !library->options)
         abort();
-    rt_http2_set_receiving(server->http2_callbacks);
-    rt_http2_set_sending(server->http2_callbacks);
-    nghttp2_option_set_no_auto_window_update(server->http2_options, 1);
-    nghttp2_option_set_no_closed_streams(server->http2_options, 1);
+    rt_http2_set_receiving(library->callbacks);
+    rt_http2_set_sending(library->callbacks);
+    nghttp2_option_set_no_auto_window_update(library->options, 1);
+    nghttp2_option_set_no_closed_streams(library->options, 1);
+    rt_http2_learn_common(library, &server->features.security);
+    server->http2_library = library;
 }
 
 void rt_http2_close_library(rt_http_server *server)
 {
-    nghttp2_session_callbacks_del(server->http2_callbacks);
-    nghttp2_option_del(server->http2_options);
+    rt_http2_library *library = server->http2_library;
+    if (!library)
+        return;
+    nghttp2_session_callbacks_del(library->callbacks);
+    nghttp2_option_del(library->options);
+    rt_buffer_free(&library->lines);
+    free(library->common);
+    free(library);
     rt_http2_memory_clear();
 }
 
@@ -393,10 +402,10 @@ void rt_http2_begin(rt_connection *connection)
     rt_http_server *server = connection->server;
     const rt_http_options *options = &server->options;
     rt_http2 *http2 = rt_xcalloc(1, sizeof *http2);
-    if (!server->http2_callbacks)
+    if (!server->http2_library)
         open_library(server);
-    if (nghttp2_session_server_new3(&http2->session, server->http2_callbacks, connection,
-                                    server->http2_options, &rt_http2_memory))
+    if (nghttp2_session_server_new3(&http2->session, server->http2_library->callbacks, connection,
+                                    server->http2_library->options, &rt_http2_memory))
         abort();
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->max_streams},

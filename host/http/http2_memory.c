@@ -20,23 +20,31 @@ static size_t kept; /* bytes */
 
 static size_t class_of(size_t size)
 {
-#if RT_SANITIZED
-    (void)size;
-    return 0;
-#else
     return size <= (CLASSES - 1) * STEP ? (size + STEP - 1) / STEP : 0;
+}
+
+/* So many bytes of a piece are somebody's; of the others AddressSanitizer reports every use. */
+static void *lend(piece *lent, size_t size)
+{
+#if RT_ASAN
+    size_t whole = lent->class * STEP;
+    ASAN_UNPOISON_MEMORY_REGION(lent + 1, size);
+    if (size < whole)
+        ASAN_POISON_MEMORY_REGION((char *)(lent + 1) + size, whole - size);
+#else
+    (void)size;
 #endif
+    return lent + 1;
 }
 
 static void *new_piece(size_t size, size_t class)
 {
     piece *made;
-    if (class)
-        size = class * STEP;
-    if (__builtin_add_overflow(size, sizeof *made, &size) || !(made = malloc(size)))
+    size_t whole = class ? class * STEP : size;
+    if (__builtin_add_overflow(whole, sizeof *made, &whole) || !(made = malloc(whole)))
         return NULL;
     made->class = class;
-    return made + 1;
+    return lend(made, size);
 }
 
 static void *take(size_t size, void *argument)
@@ -48,7 +56,7 @@ static void *take(size_t size, void *argument)
         return new_piece(size, class);
     lists[class] = first->next;
     kept -= class * STEP;
-    return first + 1;
+    return lend(first, size);
 }
 
 static void give(void *memory, void *argument)
@@ -57,10 +65,11 @@ static void give(void *memory, void *argument)
     if (!memory)
         return;
     piece *over = (piece *)memory - 1;
-    if (!over->class || kept >= RT_HTTP2_KEPT) {
+    if (!over->class || kept + over->class * STEP > RT_HTTP2_KEPT) {
         free(over);
         return;
     }
+    lend(over, 0);
     over->next = lists[over->class];
     lists[over->class] = over;
     kept += over->class * STEP;
@@ -89,11 +98,11 @@ static void *resize(void *memory, size_t size, void *argument)
     if (!old->class)
         return resize_large(old, size);
     if (size <= old->class * STEP)
-        return memory;
+        return lend(old, size);
     void *larger = take(size, argument);
     if (!larger)
         return NULL;
-    memcpy(larger, memory, old->class * STEP);
+    memcpy(larger, lend(old, old->class * STEP), old->class * STEP);
     give(memory, argument);
     return larger;
 }
@@ -110,9 +119,14 @@ void rt_http2_free(void *memory)
     give(memory, NULL);
 }
 
+size_t rt_http2_memory_kept(void)
+{
+    return kept;
+}
+
 void rt_http2_memory_clear(void)
 {
-    for (size_t class = 1; class < CLASSES; class++)
+    for (size_t class = 1; class < CLASSES; class ++)
         for (piece *next; lists[class]; lists[class] = next) {
             next = lists[class]->next;
             free(lists[class]);

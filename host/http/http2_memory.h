@@ -2,7 +2,7 @@
  *
  * Streams, frames and header fields come and go by the hundred a turn, more than the allocator's
  * own cache holds of one size. Up to RT_HTTP2_KEPT bytes are kept for the whole process. For the
- * loop's thread alone. Under a sanitizer every piece is the allocator's, so that it sees all uses.
+ * loop's thread alone.
  */
 #ifndef RT_HTTP_HTTP2_MEMORY_H
 #define RT_HTTP_HTTP2_MEMORY_H
@@ -17,7 +17,9 @@ extern nghttp2_mem rt_http2_memory;
 /* NULL without memory. */
 void *rt_http2_alloc_zeroed(size_t size);
 void rt_http2_free(void *memory);
-/* Gives back to the allocator what is kept. */
+/* Bytes. */
+size_t rt_http2_memory_kept(void);
+/* Gives them back to the allocator. */
 void rt_http2_memory_clear(void);
 
 #endif
