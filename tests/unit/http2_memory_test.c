@@ -29,13 +29,16 @@ static void taken_again(void)
     CU_ASSERT_EQUAL(rt_http2_memory_kept(), 0);
     rt_http2_free(first);
     CU_ASSERT_EQUAL(rt_http2_memory_kept(), 128);
-    CU_ASSERT_PTR_NOT_EQUAL(take(300), first);
+    void *larger = take(300);
+    CU_ASSERT_PTR_NOT_EQUAL(larger, first);
+    CU_ASSERT_EQUAL(rt_http2_memory_kept(), 128);
     void *again = take(128);
     CU_ASSERT_PTR_EQUAL(again, first);
     CU_ASSERT_EQUAL(rt_http2_memory_kept(), 0);
     memset(again, 1, 128);
     rt_http2_free(again);
     rt_http2_free(other);
+    rt_http2_free(larger);
     rt_http2_free(NULL);
     rt_http2_memory_clear();
     CU_ASSERT_EQUAL(rt_http2_memory_kept(), 0);
