@@ -35,6 +35,7 @@ struct rt_response {
     uint32_t status; /* 0: not answered */
     rt_http_server *server;
     const char *content_type;
+    size_t type_length;
     uint64_t length; /* of the body, also when HEAD does without it */
     size_t body_at;  /* in `bytes`, behind room for the head */
     rt_buffer bytes;

@@ -43,7 +43,7 @@ static char *prepend_body_fields(char *at, const rt_connection *connection)
     at = prepend_framing(at, connection);
     if (response->content_type) {
         at = PREPEND(at, "\r\n");
-        at = prepend(at, response->content_type, strlen(response->content_type));
+        at = prepend(at, response->content_type, response->type_length);
         at = PREPEND(at, "Content-Type: ");
     }
     return at;

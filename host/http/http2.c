@@ -1,47 +1,17 @@
 /* http2.c — the session: frames in and out, time limits, farewells */
 #include "http/http2.h"
 
+#include "http/http2_memory.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-/* --- memory ---------------------------------------------------------------------------------- */
-
-/* glibc's calloc passes by the cache that makes its malloc and free cheap. */
-static void *zeroed(size_t count, size_t size, void *argument)
-{
-    void *memory;
-    (void)argument;
-    if (__builtin_mul_overflow(count, size, &size) || !(memory = malloc(size)))
-        return NULL;
-    return memset(memory, 0, size);
-}
-
-static void *plain_malloc(size_t size, void *argument)
-{
-    (void)argument;
-    return malloc(size);
-}
-
-static void *plain_realloc(void *memory, size_t size, void *argument)
-{
-    (void)argument;
-    return realloc(memory, size);
-}
-
-static void plain_free(void *memory, void *argument)
-{
-    (void)argument;
-    free(memory);
-}
-
-static nghttp2_mem memory_functions = {NULL, plain_malloc, plain_free, zeroed, plain_realloc};
 
 /* --- streams --------------------------------------------------------------------------------- */
 
 rt_http2_stream *rt_http2_stream_new(rt_connection *connection, int32_t id)
 {
     rt_http2 *http2 = connection->http2;
-    rt_http2_stream *stream = zeroed(1, sizeof *stream, NULL);
+    rt_http2_stream *stream = rt_http2_alloc_zeroed(sizeof *stream);
     if (!stream)
         abort();
     stream->exchange.connection = connection;
@@ -70,7 +40,7 @@ void rt_http2_stream_free(rt_http2_stream *stream)
     rt_buffer_free(&stream->head);
     rt_buffer_recycle(stream->exchange.connection->server, &stream->out);
     rt_exchange_free(&stream->exchange);
-    free(stream);
+    rt_http2_free(stream);
 }
 
 void rt_http2_reset(rt_http2_stream *stream, uint32_t code)
@@ -401,20 +371,30 @@ const rt_protocol rt_http2_protocol = {
 
 static void open_library(rt_http_server *server)
 {
-    nghttp2_session_callbacks_new(&server->http2_callbacks);
-    nghttp2_option_new(&server->http2_options);
-    if (!server->http2_callbacks || !server->http2_options)
+    rt_http2_library *library = rt_xcalloc(1, sizeof *library);
+    nghttp2_session_callbacks_new(&library->callbacks);
+    nghttp2_option_new(&library->options);
+    if (!library->callbacks || !library->options)
         abort();
-    rt_http2_set_receiving(server->http2_callbacks);
-    rt_http2_set_sending(server->http2_callbacks);
-    nghttp2_option_set_no_auto_window_update(server->http2_options, 1);
-    nghttp2_option_set_no_closed_streams(server->http2_options, 1);
+    rt_http2_set_receiving(library->callbacks);
+    rt_http2_set_sending(library->callbacks);
+    nghttp2_option_set_no_auto_window_update(library->options, 1);
+    nghttp2_option_set_no_closed_streams(library->options, 1);
+    rt_http2_learn_common(library, &server->features.security);
+    server->http2_library = library;
 }
 
 void rt_http2_close_library(rt_http_server *server)
 {
-    nghttp2_session_callbacks_del(server->http2_callbacks);
-    nghttp2_option_del(server->http2_options);
+    rt_http2_library *library = server->http2_library;
+    if (!library)
+        return;
+    nghttp2_session_callbacks_del(library->callbacks);
+    nghttp2_option_del(library->options);
+    rt_buffer_free(&library->lines);
+    free(library->common);
+    free(library);
+    rt_http2_memory_clear();
 }
 
 void rt_http2_begin(rt_connection *connection)
@@ -422,10 +402,10 @@ void rt_http2_begin(rt_connection *connection)
     rt_http_server *server = connection->server;
     const rt_http_options *options = &server->options;
     rt_http2 *http2 = rt_xcalloc(1, sizeof *http2);
-    if (!server->http2_callbacks)
+    if (!server->http2_library)
         open_library(server);
-    if (nghttp2_session_server_new3(&http2->session, server->http2_callbacks, connection,
-                                    server->http2_options, &memory_functions))
+    if (nghttp2_session_server_new3(&http2->session, server->http2_library->callbacks, connection,
+                                    server->http2_library->options, &rt_http2_memory))
         abort();
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->max_streams},

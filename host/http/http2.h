@@ -15,9 +15,10 @@
 
 #include <nghttp2/nghttp2.h>
 
-#define RT_HTTP2_BODIES_LEAST 4u   /* bodies of `max_body` that a connection may hold unfinished */
-#define RT_HTTP2_HEAD_EXCESS 4u    /* times `max_header` a header block may decode to */
-#define RT_HTTP2_CONTINUATIONS 32u /* frames of one header block */
+#define RT_HTTP2_BODIES_LEAST 4u    /* bodies of `max_body` that a connection may hold unfinished */
+#define RT_HTTP2_HEAD_EXCESS 4u     /* times `max_header` a header block may decode to */
+#define RT_HTTP2_CONTINUATIONS 32u  /* frames of one header block */
+#define RT_HTTP2_NAMED_AGAIN 16000u /* ms */
 
 typedef struct rt_http2_stream rt_http2_stream;
 
@@ -51,16 +52,27 @@ typedef struct rt_http2_block {
     const char *problem;
     uint32_t status; /* of the refusal that `problem` is the reason for */
     uint32_t method; /* that is known of a refused head too */
+    bool begun;      /* it is not clear */
     bool open;       /* more of it is to come */
     bool trailers;
     bool lined; /* the request line is written */
 } rt_http2_block;
+
+/* What the sessions of a server share. */
+typedef struct rt_http2_library {
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *options;
+    rt_buffer lines;    /* of what the fields are made */
+    nghttp2_nv *common; /* fields that most answers have */
+    size_t common_count;
+} rt_http2_library;
 
 struct rt_http2 {
     nghttp2_session *session;
     rt_http2_stream *streams;
     uint32_t stream_count;
     uint64_t filled; /* ms: when frames were last made, all before them having been sent */
+    uint64_t named;  /* ms: when an id was last left in the table of fields, for its name */
     uint64_t held;   /* bytes of bodies whose units have not started */
     rt_http2_block block;
     rt_http2_budget budget;
@@ -92,6 +104,8 @@ void rt_http2_block_clear(rt_http2_block *block);
 /* http2_answer.c */
 extern const rt_way rt_http2_way;
 void rt_http2_set_sending(nghttp2_session_callbacks *callbacks);
+/* Makes fields of the lines that the server's answers have in common. */
+void rt_http2_learn_common(rt_http2_library *library, const rt_buffer *lines);
 void rt_http2_send_continue(rt_http2_stream *stream);
 
 static inline rt_http2 *rt_http2_of(const rt_http2_stream *stream)

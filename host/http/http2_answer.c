@@ -2,6 +2,7 @@
 #include "http/http2.h"
 #include "http/status.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define FEW_FIELDS 24
@@ -23,11 +24,6 @@ static void add(fields *to, const char *name, size_t name_length, const char *va
 /* Names in lower case that stay. */
 #define ADD(to, name, value, length) \
     add(to, name, sizeof name - 1, value, length, NGHTTP2_NV_FLAG_NO_COPY_NAME)
-/* A value that is never the same would only fill the table, which every later field is searched in.
- */
-#define ADD_UNIQUE(to, name, value, length)       \
-    add(to, name, sizeof name - 1, value, length, \
-        NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_INDEX)
 
 /* Before `end`, without an end of its own; where it begins. */
 static char *write_number(char *end, uint64_t number)
@@ -62,6 +58,45 @@ static size_t count_lines(const char *lines, size_t length)
     for (size_t i = 0; i < length; i++)
         count += lines[i] == '\n';
     return count;
+}
+
+/* Names in lower case and values that stay need no copy, and are not looked through again. */
+void rt_http2_learn_common(rt_http2_library *library, const rt_buffer *lines)
+{
+    rt_buffer *own = &library->lines;
+    rt_buffer_add(own, lines->data, lines->length);
+    library->common = rt_xcalloc(count_lines(own->data, own->length), sizeof *library->common);
+    fields list = {library->common, 0};
+    add_lines(&list, own->data, own->length);
+    for (size_t i = 0; i < list.count; i++) {
+        nghttp2_nv *field = &library->common[i];
+        for (size_t at = 0; at < field->namelen; at++)
+            field->name[at] = (uint8_t)tolower(field->name[at]);
+        field->flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+    }
+    library->common_count = list.count;
+}
+
+/* What the server gives all its answers has been made fields of. */
+static void add_common(fields *to, const rt_response *response)
+{
+    const rt_http_server *server = response->server;
+    const rt_http2_library *library = server->http2_library;
+    if (!response->common.length)
+        return;
+    memcpy(to->list + to->count, library->common, library->common_count * sizeof *to->list);
+    to->count += library->common_count;
+}
+
+/* An id in the table is of no use but for its name, which the others then need not spell. The dates
+ * push it out, about once a minute. */
+static void add_id(fields *to, rt_http2 *http2, const char *id, uint64_t now)
+{
+    bool names = !http2->named || now - http2->named >= RT_HTTP2_NAMED_AGAIN;
+    if (names)
+        http2->named = now;
+    add(to, "x-correlation-id", 16, id, strlen(id),
+        NGHTTP2_NV_FLAG_NO_COPY_NAME | (names ? 0 : NGHTTP2_NV_FLAG_NO_INDEX));
 }
 
 static nghttp2_nv *room_for(rt_arena *arena, nghttp2_nv *few, size_t count)
@@ -129,23 +164,23 @@ static void submit(rt_ctx *ctx, rt_http2_stream *stream, bool body)
     const rt_response *response = &stream->exchange.response;
     const char *id = rt_host_correlation_id(ctx);
     char status[3], digits[20], *end = digits + sizeof digits;
-    size_t lines = count_lines(response->common.data, response->common.length) +
+    size_t lines = response->server->http2_library->common_count +
                    count_lines(response->headers.data, response->headers.length);
     nghttp2_nv few[FEW_FIELDS];
     fields list = {room_for(rt_unit_arena(ctx), few, 5 + lines), 0};
+    stream->since = uv_now(response->server->loop);
     write_number(status + sizeof status, response->status);
     ADD(&list, ":status", status, 3);
     ADD(&list, "date", rt_date_line(response->server) + 6, RT_DATE_LENGTH - 8);
     if (response->content_type)
-        ADD(&list, "content-type", response->content_type, strlen(response->content_type));
+        ADD(&list, "content-type", response->content_type, response->type_length);
     if (tells_length(response))
         add_length(&list, end, response->length);
-    add_lines(&list, response->common.data, response->common.length);
+    add_common(&list, response);
     add_lines(&list, response->headers.data, response->headers.length);
-    ADD_UNIQUE(&list, "x-correlation-id", id, strlen(id));
+    add_id(&list, rt_http2_of(stream), id, stream->since);
     nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = give_body};
     stream->answering = body;
-    stream->since = uv_now(response->server->loop);
     nghttp2_submit_response(rt_http2_of(stream)->session, stream->id, list.list, list.count,
                             body ? &provider : NULL);
 }

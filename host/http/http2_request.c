@@ -73,8 +73,9 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     rt_connection *connection = argument;
     rt_http2_block *block = &connection->http2->block;
     (void)session;
-    rt_http2_block_clear(block);
-    block->open = true;
+    if (block->begun) /* and nobody saw its end */
+        rt_http2_block_clear(block);
+    block->begun = block->open = true;
     block->trailers = frame->headers.cat != NGHTTP2_HCAT_REQUEST;
     if (!block->text.data)
         block->text = rt_buffer_take(connection->server);
@@ -143,11 +144,13 @@ static void write_request_line(rt_http2_block *block)
 
 static int keep_pseudo(rt_http2_block *block, nghttp2_vec name, nghttp2_rcbuf *value)
 {
-    static const char *const names[] = {
-        [METHOD] = ":method", [PATH] = ":path", [AUTHORITY] = ":authority", [SCHEME] = ":scheme"};
+    static const nghttp2_vec names[] = {[METHOD] = LITERAL(":method"),
+                                        [PATH] = LITERAL(":path"),
+                                        [AUTHORITY] = LITERAL(":authority"),
+                                        [SCHEME] = LITERAL(":scheme")};
     for (int i = METHOD; i <= SCHEME; i++)
-        if (!block->pseudo[i] && strlen(names[i]) == name.len &&
-            !memcmp(names[i], name.base, name.len)) {
+        if (!block->pseudo[i] && names[i].len == name.len &&
+            !memcmp(names[i].base, name.base, name.len)) {
             block->pseudo[i] = value;
             nghttp2_rcbuf_incref(value);
             return 0;

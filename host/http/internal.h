@@ -151,10 +151,9 @@ struct rt_http_server {
     void (*drained)(void *argument);
     void *drained_argument;
     uint64_t date_second;
-    char date_line[40];                                /* "Date: …\r\n" */
-    struct nghttp2_session_callbacks *http2_callbacks; /* NULL before the first session */
-    struct nghttp2_option *http2_options;
-    rt_http_head head; /* of the request being taken */
+    char date_line[40];                     /* "Date: …\r\n" */
+    struct rt_http2_library *http2_library; /* NULL before the first session */
+    rt_http_head head;                      /* of the request being taken */
     char read_buffer[RT_READ_SIZE];
 };
 

@@ -351,6 +351,7 @@ static int judge_field(rt_http_head *head, fields *seen)
         return RT_HTTP_DONE;
     for (size_t i = 0; i < sizeof judged_fields / sizeof judged_fields[0]; i++)
         if (judged_fields[i].length == header->name.length &&
+            judged_fields[i].name[0] == (header->name.data[0] | 0x20) &&
             rt_http_same(header->name, judged_fields[i].name))
             return judged_fields[i].judge(head, seen, header->value);
     return RT_HTTP_DONE;

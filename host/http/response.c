@@ -139,6 +139,7 @@ int rt_response_open(rt_ctx *ctx, rt_response *response, uint32_t status, const 
     rt_features_decorate(rt_exchange_of(response));
     response->content_type =
         content_type ? rt_arena_copy_n(rt_unit_arena(ctx), content_type, type_length) : NULL;
+    response->type_length = type_length;
     response->status = status;
     response->length = length;
     response->bytes = rt_buffer_take(response->server);

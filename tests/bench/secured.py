@@ -18,7 +18,9 @@ allow_root = true;
 workers = 1;
 acknowledge = [ "email-memory" ];
 http: {{ listen = [ "127.0.0.1:{plain}", "127.0.0.1:{secured} tls" ];
-         tls: {{ certificate = "cert.pem"; key = "key.pem"; }}; }};
+         tls: {{ certificate = "cert.pem"; key = "key.pem"; }};
+         access_log: {{ format = "off"; }}; }};
+admin: {{ listen = []; }};
 log: {{ level = "warn"; }};
 """
 NGINX_CONF = """worker_processes 1;

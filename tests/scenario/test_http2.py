@@ -23,6 +23,8 @@ DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH, PING, GOAWAY, WINDOW_UPDATE
 NO_ERROR, PROTOCOL_ERROR, FRAME_SIZE_ERROR, REFUSED, CANCEL, CALM = 0, 1, 6, 7, 8, 11
 STREAM_CLOSED = 5
 END_STREAM, END_HEADERS = 1, 4
+SECURITY = {"x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN",
+            "referrer-policy": "strict-origin-when-cross-origin"}
 MEMORY = 64 << 20  # bytes that a worker may grow by, whatever is done to it (sanitizers included)
 
 
@@ -313,6 +315,20 @@ class Requests(Http2):
     def test_correlation_is_taken_over(self):
         headers = self.client().get("/hello", headers=[("x-correlation-id", "mine-1")])[1]
         self.assertEqual(headers["x-correlation-id"], "mine-1")
+
+    def test_each_answer_of_a_connection_has_its_own_correlation(self):
+        client = self.client()
+        for i in range(20):
+            self.assertEqual(client.get("/hello", headers=[("x-correlation-id", f"mine-{i}")])[1]["x-correlation-id"],
+                             f"mine-{i}")
+        made = {client.get("/hello")[1]["x-correlation-id"] for _ in range(20)}
+        self.assertEqual(len(made), 20)
+
+    def test_answers_have_the_security_fields_that_http_1_1_has(self):
+        client = self.client()
+        for path in ("/hello", "/hello", "/big/1", "/hello", "/absent"):
+            headers = client.get(path)[1]
+            self.assertEqual([headers.get(name) for name in SECURITY], list(SECURITY.values()))
 
     def test_too_many_or_too_large_fields_are_431(self):
         client = self.client()
