@@ -171,9 +171,9 @@ static bool is_port(const char *at, const char *end)
  * `unknown` and `_hidden` are names for what the proxy does not tell. */
 static bool read_address(rt_ip *ip, rt_str text)
 {
-    const char *start = text.data, *end = start + text.length, *stop = end;
     if (!text.length)
         return false;
+    const char *start = text.data, *end = start + text.length, *stop = end;
     if (*start == '[') {
         stop = memchr(start, ']', text.length);
         if (!stop || (stop + 1 < end && (stop[1] != ':' || !is_port(stop + 2, end))))
