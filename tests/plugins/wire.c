@@ -54,8 +54,8 @@ static int big(rt_ctx *ctx, const rt_request *request, rt_response *response)
 
 static int stream(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
-    char piece[PIECE];
-    memset(piece, 's', sizeof piece);
+    char *piece = rt_alloc(ctx, PIECE);
+    memset(piece, 's', PIECE);
     RT_TRY(rt_respond_begin(ctx, response, 200, "text/plain"));
     for (unsigned long left = number(ctx, request), size; left; left -= size) {
         size = left < PIECE ? left : PIECE;
@@ -66,11 +66,11 @@ static int stream(rt_ctx *ctx, const rt_request *request, rt_response *response)
 
 static int mirror(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
-    char piece[PIECE];
+    char *piece = rt_alloc(ctx, PIECE);
     uint64_t got = 1;
     RT_TRY(rt_respond_begin(ctx, response, 200, "text/plain"));
     while (got) {
-        RT_TRY(rt_body_read(ctx, request, piece, sizeof piece, &got));
+        RT_TRY(rt_body_read(ctx, request, piece, PIECE, &got));
         RT_TRY(rt_respond_write(ctx, response, (rt_str){piece, got}));
     }
     return 0;
@@ -78,10 +78,10 @@ static int mirror(rt_ctx *ctx, const rt_request *request, rt_response *response)
 
 static int count(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
-    char piece[PIECE];
+    char *piece = rt_alloc(ctx, PIECE);
     unsigned long total = 0;
     for (uint64_t got = 1; got; total += got)
-        RT_TRY(rt_body_read(ctx, request, piece, sizeof piece, &got));
+        RT_TRY(rt_body_read(ctx, request, piece, PIECE, &got));
     return say(ctx, response, rt_format(ctx, "%lu", total));
 }
 
@@ -124,10 +124,10 @@ static int state(rt_ctx *ctx, const rt_request *request, rt_response *response)
 
 static int pour(rt_ctx *ctx, void *response)
 {
-    char piece[PIECE];
-    memset(piece, 'p', sizeof piece);
+    char *piece = rt_alloc(ctx, PIECE);
+    memset(piece, 'p', PIECE);
     for (;;)
-        RT_TRY(rt_respond_write(ctx, response, (rt_str){piece, sizeof piece}));
+        RT_TRY(rt_respond_write(ctx, response, (rt_str){piece, PIECE}));
 }
 
 /* Answers without end until the whole body is there. */
