@@ -188,6 +188,17 @@ int rt_compress_whole(rt_ctx *ctx, rt_exchange *exchange, uint32_t status, const
     return 0;
 }
 
+void rt_compress_unsent(rt_exchange *exchange, const char *type, uint64_t length)
+{
+    const rt_compression *compression = exchange->connection->server->features.compression;
+    rt_buffer *lines = &exchange->response.headers;
+    if (!compression || length < compression->least || !is_compressible(exchange, 200, type))
+        return;
+    if (exchange->marks.coding != RT_CODING_IDENTITY)
+        weaken_tag(lines);
+    vary(lines);
+}
+
 /* --- streamed answers ------------------------------------------------------------------------ */
 
 void rt_compress_begin(rt_exchange *exchange, uint32_t status, const char *type)

@@ -305,7 +305,7 @@ static void answer_plainly(rt_connection *connection)
     rt_transport *transport = &connection->transport;
     rt_tls_free(transport->tls);
     transport->tls = NULL;
-    transport->shaking = transport->is_plain = transport->broken = false;
+    transport->shaking = transport->is_plain = transport->broken = connection->secure = false;
     rt_http1_refuse(connection, 400, "a plain HTTP request was sent to a port of TLS");
 }
 

@@ -60,8 +60,7 @@ static bool finish_coding(rt_ctx *ctx, rt_exchange *exchange)
     if (exchange->marks.encoder && !exchange->response.head_only)
         result = rt_compress_piece(ctx, exchange, NULL, 0, RT_ENCODER_END, &coded);
     if (coded.length && !result)
-        exchange->way->write(exchange, coded.data, coded.length);
-    exchange->marks.sent += coded.length;
+        rt_exchange_write(exchange, coded.data, coded.length);
     rt_buffer_free(&coded);
     return !result;
 }

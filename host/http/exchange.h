@@ -109,6 +109,8 @@ bool rt_exchange_streams(const rt_exchange *exchange);
 void rt_exchange_received(rt_exchange *exchange);
 /* There is room for more of the answer. */
 void rt_exchange_sent(rt_exchange *exchange);
+/* Sends a piece of a streamed answer, and counts it. */
+void rt_exchange_write(rt_exchange *exchange, const char *data, size_t length);
 /* The request's body, without the checks that handlers need. -RT_ECANCELED: the peer is gone. */
 int rt_exchange_read(rt_ctx *ctx, rt_exchange *exchange, void *into, uint64_t size, uint64_t *got);
 /* What is there of it, until the next call; takes so many bytes of that; says that more is awaited.

@@ -82,6 +82,8 @@ void rt_compression_begin(const rt_compression *compression, rt_marks *marks,
  * handler, between the pieces of a large one. 0, or why the handler was interrupted. */
 int rt_compress_whole(rt_ctx *ctx, rt_exchange *exchange, uint32_t status, const char *type,
                       const char **body, uint64_t *length, rt_buffer *coded);
+/* Makes the head of a 304 that of the 200 it stands for, whose whole body would be so long. */
+void rt_compress_unsent(rt_exchange *exchange, const char *type, uint64_t length);
 /* Before a streamed answer's head is sent. */
 void rt_compress_begin(rt_exchange *exchange, uint32_t status, const char *type);
 /* Codes a piece, so that what was written so far can be decoded. */

@@ -202,7 +202,7 @@ static int begin_long(rt_ctx *ctx, const file_answer *answer, uint32_t status, c
 
 static int send_one(rt_ctx *ctx, const file_answer *answer, uint32_t status, rt_range range)
 {
-    if (range.length <= WHOLE_LIMIT && !answer->response->head_only)
+    if (range.length <= WHOLE_LIMIT) /* for HEAD too: its length may be that of the coded body */
         return send_small(ctx, answer, status, range);
     RT_TRY(begin_long(ctx, answer, status, answer->type, range.length));
     if (answer->response->head_only)
@@ -268,6 +268,8 @@ static int send_by_status(rt_ctx *ctx, const file_answer *answer, uint32_t statu
     case 206:
         return send_partial(ctx, answer);
     case 304:
+        if (answer->facts.size <= WHOLE_LIMIT)
+            rt_compress_unsent(exchange, answer->type, answer->facts.size);
         return rt_host_respond(ctx, answer->response, 304, NULL, NULL, 0);
     case 412:
         exchange->refused = &precondition_failed;

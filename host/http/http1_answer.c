@@ -226,6 +226,7 @@ static void upgrade(rt_ctx *ctx, rt_exchange *exchange, const char *protocol)
     rt_buffer_format(out, "Upgrade: %s\r\n", protocol);
     rt_buffer_add(out, rt_date_line(connection->server), RT_DATE_LENGTH);
     rt_buffer_add(out, exchange->response.headers.data, exchange->response.headers.length);
+    rt_buffer_add(out, exchange->response.common.data, exchange->response.common.length);
     rt_buffer_format(out, "X-Correlation-Id: %s\r\n\r\n", rt_host_correlation_id(ctx));
     push_out(connection);
 }

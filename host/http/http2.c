@@ -223,18 +223,22 @@ static void received(rt_connection *connection, const char *data, size_t length)
         rt_http2_pull(connection);
 }
 
-/* No window can be opened any more, and no body goes on. */
+/* No window can be opened any more, no body goes on, and nobody listens to events. */
 static void finished(rt_connection *connection)
 {
     rt_http2 *http2 = connection->http2;
     for (rt_http2_stream *stream = http2 ? http2->streams : NULL; stream; stream = stream->next) {
         rt_exchange *exchange = &stream->exchange;
+        if (exchange->live)
+            rt_http2_reset(stream, NGHTTP2_CANCEL);
         if (!exchange->body_open)
             continue;
         exchange->body_open = exchange->awaits = false;
         exchange->body_status = 400;
         rt_exchange_received(exchange);
     }
+    if (http2)
+        rt_http2_pull(connection);
 }
 
 static void flushed(rt_connection *connection)

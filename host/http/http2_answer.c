@@ -146,7 +146,8 @@ static ssize_t give_body(nghttp2_session *session, int32_t id, uint8_t *into, si
         return NGHTTP2_ERR_DEFERRED;
     }
     length = length < size ? length : size;
-    memcpy(into, stream->out.data + stream->sent, length);
+    if (length)
+        memcpy(into, stream->out.data + stream->sent, length);
     stream->sent += length;
     rt_http2_give_back(&connection->http2->budget);
     if (stream->sent < stream->out.length)

@@ -162,7 +162,7 @@ bool rt_live_is_full(const rt_live *live)
 void rt_live_write(rt_live *live, const char *data, size_t length)
 {
     has_spoken(live);
-    live->exchange->way->write(live->exchange, data, length);
+    rt_exchange_write(live->exchange, data, length);
 }
 
 void rt_live_give_up(rt_live *live)

@@ -184,16 +184,21 @@ static int await_room(rt_ctx *ctx, rt_exchange *exchange)
     return 0;
 }
 
+void rt_exchange_write(rt_exchange *exchange, const char *data, size_t length)
+{
+    exchange->marks.sent += length;
+    exchange->way->write(exchange, data, length);
+}
+
 static int send_bytes(rt_ctx *ctx, rt_exchange *exchange, const char *data, uint64_t length)
 {
     rt_response *response = &exchange->response;
     if (response->sized && length > response->length - response->written)
         return rt_host_fail(ctx, RT_EOUT_OF_RANGE, "the body is longer than was announced");
-    exchange->marks.sent += length;
     for (uint64_t done = 0, piece; done < length; done += piece) {
         piece = length - done < RT_STREAM_WINDOW ? length - done : RT_STREAM_WINDOW;
         RT_TRY(await_room(ctx, exchange));
-        exchange->way->write(exchange, data + done, piece);
+        rt_exchange_write(exchange, data + done, piece);
         response->written += piece;
     }
     return exchange->gone ? rt_host_fail(ctx, RT_ECANCELED, "the client is gone") : 0;

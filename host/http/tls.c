@@ -343,10 +343,8 @@ static ssize_t fail(rt_transport *transport, int result)
     int error = errno, kind = SSL_get_error(transport->tls, result);
     bool plain = kind == SSL_ERROR_SSL && is_plain();
     ERR_clear_error();
-    if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) {
-        transport->awaits_writing = kind == SSL_ERROR_WANT_WRITE;
+    if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE)
         return -EAGAIN;
-    }
     if (kind == SSL_ERROR_ZERO_RETURN)
         return 0;
     transport->broken = true;
@@ -358,6 +356,8 @@ ssize_t rt_tls_read(rt_transport *transport, char *into, size_t size)
 {
     int got = SSL_read(transport->tls, into, size < INT_MAX ? (int)size : INT_MAX);
     transport->holds = got > 0 && SSL_has_pending(transport->tls);
+    /* Asked here alone: an answer that waits for room keeps nobody from reading. */
+    transport->awaits_writing = got <= 0 && SSL_want_write(transport->tls);
     return got > 0 ? got : fail(transport, got);
 }
 

@@ -116,8 +116,7 @@ static int check_origin(rt_ctx *ctx, const rt_request *request, const char *allo
     rt_str origin = rt_host_request_header(request, "origin");
     if (!origin.data || (allowed && !strcmp(allowed, "*")))
         return 0;
-    if (allowed ? lists(text_of(allowed), origin)
-                : same_host(host_of(origin), rt_host_request_header(request, "host")))
+    if (allowed ? lists(text_of(allowed), origin) : same_host(host_of(origin), request->authority))
         return 0;
     return rt_host_fail(ctx, RT_EPERMISSION_DENIED, "pages of `%.*s` may not open this",
                         (int)(origin.length > 128 ? 128 : origin.length), origin.data);
@@ -199,6 +198,7 @@ int rt_host_websocket_accept(rt_ctx *ctx, const rt_request *request, rt_response
     set_limits(socket, exchange->connection->server, known.max_message);
     socket->magic = RT_WEBSOCKET_MAGIC;
     RT_TRY(rt_live_open(ctx, &socket->live, &rt_websocket_kind, exchange));
+    rt_features_decorate(exchange);
     response->status = 101;
     response->streamed = true;
     if (!exchange->gone)

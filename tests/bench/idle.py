@@ -1,6 +1,9 @@
 """What an idle kept connection costs in memory, and how two workers share connections and CPU."""
 
 import os
+import socket
+import ssl
+import subprocess
 import tempfile
 
 from common import PROGRAMS, connect_many, cpu_seconds, free_port, load, memory, quartiles
@@ -25,6 +28,45 @@ def memory_of_idle():
             before = memory(worker)
             connections = connect_many(port, IDLE, HELLO)
             read_answers(connections, body)
+            each = (memory(worker) - before) / IDLE
+            for connection in connections:
+                connection.close()
+    return each
+
+
+def tls_command(folder, port, secured):
+    """rtd on a port more, of TLS."""
+    command = rtd_command(folder, port)
+    subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "9", "-subj", "/CN=bench", "-newkey", "ec",
+                    "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", f"{folder}/key.pem", "-out",
+                    f"{folder}/cert.pem"], check=True, capture_output=True)
+    os.chmod(f"{folder}/key.pem", 0o600)
+    return [*command, "--set", f'http.listen=["127.0.0.1:{port}", "127.0.0.1:{secured} tls"]',
+            "--set", "http.tls.certificate=cert.pem", "--set", "http.tls.key=key.pem"]
+
+
+def connect_secured(port, body):
+    """Connections that had one answer by TLS 1.3. What this side knew of their sessions is let go."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connections = []
+    for _ in range(IDLE):
+        secured = context.wrap_socket(socket.create_connection(("127.0.0.1", port)))
+        secured.sendall(HELLO)
+        read_answers([secured], body)
+        connections.append(socket.socket(fileno=secured.detach()))
+    return connections
+
+
+def memory_of_idle_tls():
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        secured = port + 1
+        with server(tls_command(folder, port, secured), port) as (rtd, _, body):
+            worker = worker_pids(rtd.pid)[0]
+            load(port, 2_000)
+            before = memory(worker)
+            connections = connect_secured(secured, body)
             each = (memory(worker) - before) / IDLE
             for connection in connections:
                 connection.close()
@@ -75,6 +117,7 @@ def main():
     each = memory_of_idle()
     print(f"{IDLE} idle kept connections: {each:.0f} bytes each (difference of Pss)")
     verdict("idle connection", each / 1024, 1, "KiB")
+    print(f"{IDLE} of TLS: {memory_of_idle_tls():.0f} bytes each", flush=True)
     ratios, larger = two_against_one()
     print(f"two workers against one: CPU a request {spread(ratios, 'of one')}, the larger share of "
           f"{CLIENTS} connections {spread(larger, '')}")

@@ -36,6 +36,15 @@ static int mirror(rt_ctx *ctx, const rt_request *request, rt_response *response)
     return rt_respond_trailer(ctx, response, "X-End", "reached");
 }
 
+/* As much as no socket takes, by one call. */
+static int lump(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    const uint64_t size = 64 << 20;
+    (void)request;
+    RT_TRY(rt_respond_begin(ctx, response, 200, "application/octet-stream"));
+    return rt_respond_write(ctx, response, (rt_str){rt_alloc(ctx, size), size});
+}
+
 static int file(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
     return rt_respond_file_within(ctx, request, response, RT_GET(ctx, folder),
@@ -92,6 +101,7 @@ RT_REGISTER(registry)
                     .timeout = RT_S(120)));
     RT_TRY(rt_route(registry, RT_POST, "/mirror", mirror, .streams = 1, .max_body = 256u << 20,
                     .timeout = RT_S(120)));
+    RT_TRY(rt_route(registry, RT_GET, "/lump", lump));
     RT_TRY(rt_route(registry, RT_GET, "/files/{path...}", file));
     RT_TRY(rt_route(registry, RT_GET, "/events", events));
     RT_TRY(rt_route(registry, RT_GET, "/echo", echo));

@@ -122,6 +122,27 @@ static int state(rt_ctx *ctx, const rt_request *request, rt_response *response)
     return say(ctx, response, rt_format(ctx, "%d %d", waiting, cancelled));
 }
 
+static int pour(rt_ctx *ctx, void *response)
+{
+    char *piece = rt_alloc(ctx, PIECE);
+    memset(piece, 'p', PIECE);
+    for (;;)
+        RT_TRY(rt_respond_write(ctx, response, (rt_str){piece, PIECE}));
+}
+
+/* Answers without end until the whole body is there. */
+static int both(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    char byte;
+    uint64_t got;
+    RT_TRY(rt_respond_begin(ctx, response, 200, "text/plain"));
+    rt_spawn(ctx, pour, response);
+    do
+        RT_TRY(rt_body_read(ctx, request, &byte, 1, &got));
+    while (got);
+    return rt_fail(ctx, RT_EINTERNAL, "the body was read to its end");
+}
+
 RT_REGISTER(registry)
 {
     RT_TRY(rt_route(registry, RT_GET, "/hello", hello));
@@ -134,6 +155,7 @@ RT_REGISTER(registry)
                     .timeout = RT_S(100)));
     RT_TRY(rt_route(registry, RT_POST, "/little", count, .streams = 1, .max_body = 100000));
     RT_TRY(rt_route(registry, RT_POST, "/ignore", ignore, .streams = 1));
+    RT_TRY(rt_route(registry, RT_POST, "/both", both, .streams = 1));
     RT_TRY(rt_route(registry, RT_GET, "/snap", snap));
     RT_TRY(rt_route(registry, RT_GET, "/wait/{n}", wait_for));
     RT_TRY(rt_route(registry, RT_GET, "/pid", pid));

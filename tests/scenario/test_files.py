@@ -76,6 +76,26 @@ class Files(unittest.TestCase):
             self.assertEqual((status, body), (200, b"<p>changed</p>"))
             self.assertEqual(made.stop(), 0)
 
+    def test_head_and_304_have_what_the_coded_answer_has(self):
+        with self.deployed() as made:
+            self.start(made)
+            self.put("text.txt", b"a line of it\n" * 1000)
+            url, coded = self.url + "text.txt", ("-H", "Accept-Encoding: gzip")
+
+            def fields(head):
+                return {line for line in head.splitlines() if re.match("ETag|Vary|Content-", line)}
+            _, whole, body = self.curl(*coded, url)
+            self.assertIn("Content-Encoding: gzip", fields(whole))
+            self.assertIn(f"Content-Length: {len(body)}", fields(whole))
+            self.assertEqual(fields(self.curl(*coded, "-I", url)[1]), fields(whole))
+            tag = re.search('ETag: (W/".*")', whole)[1]
+            status, head, _ = self.curl(*coded, "-H", f"If-None-Match: {tag}", url)
+            self.assertEqual((status, fields(head)), (304, {f"ETag: {tag}", "Vary: Accept-Encoding"}))
+            plain = self.curl("-H", f"If-None-Match: {tag}", url)[1]
+            self.assertEqual(fields(plain), {f"ETag: {tag[2:]}", "Vary: Accept-Encoding"})
+            self.assertEqual(self.curl("-r", "0-1", "-H", f"If-Range: {tag}", *coded, url)[0], 200)
+            self.assertEqual(made.stop(), 0)
+
     def test_nothing_outside_of_the_folder_is_served(self):
         with self.deployed() as made:
             self.start(made)

@@ -5,11 +5,14 @@ import contextlib
 import os
 import re
 import resource
+import socket
+import ssl
 import subprocess
 import sys
 import unittest
 
 from deployment import TOP, deployment, wait_for
+from test_tls import make_certificate
 
 HOSTILE = os.path.join(TOP, "tests", "hostile")
 sys.path.insert(0, HOSTILE)
@@ -17,7 +20,7 @@ sys.path.insert(0, HOSTILE)
 import abuse
 import cases
 import combinations
-from client import Clock, Connection, parse_answers, request_once
+from client import PATIENCE, Clock, Connection, connect, parse_answers, request_once
 
 RELEASE = os.environ.get("RT_RELEASE_PREFIX") or os.environ["RT_PREFIX"]
 
@@ -72,13 +75,13 @@ def byte_by_byte(data):
     return [data[at:at + step] for at in range(0, len(data), step)]
 
 
-def play(port, clock, scripts, closes=False):
+def play(port, clock, scripts, closes=False, opener=connect):
     """Sends the pieces of each script on a connection of its own, each read apart by the server.
 
     `closes`: whether the server is to end the connections, each told by script.
     """
     with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(Connection(port)) for _ in scripts]
+        opened = [stack.enter_context(Connection(port, opener)) for _ in scripts]
         for turn in range(max(map(len, scripts))):
             for made, pieces in zip(opened, scripts):
                 if turn < len(pieces):
@@ -94,16 +97,22 @@ class Judged(unittest.TestCase):
     """Of one server, which answers all of the tables."""
 
     settings = ()
+    opener = staticmethod(connect)
 
     @staticmethod
     def adapted(wanted, _):
         return wanted
 
     @classmethod
+    def prepare(cls):
+        """What the settings need."""
+
+    @classmethod
     def setUpClass(cls):
         cls.made = cls.enterClassContext(deployment(("recorder",)))
+        cls.prepare()
         cls.made.start_ready(*SETTINGS, *cls.settings)
-        cls.clock = Clock(cls.made.port)
+        cls.clock = Clock(cls.made.port, cls.opener)
         cls.addClassCleanup(cls.clock.close)
         cls.tables = cases.load()
         cls.handled = 0  # answers of the recorder
@@ -119,7 +128,7 @@ class Judged(unittest.TestCase):
                         self.assertEqual(outcome(data), wanted, pieces)
 
     def play(self, scripts, closes):
-        data = play(self.made.port, self.clock, scripts, closes)
+        data = play(self.made.port, self.clock, scripts, closes, self.opener)
         type(self).handled += sum(len(outcome(each).sees) for each in data)
         return data
 
@@ -172,10 +181,44 @@ class Judged(unittest.TestCase):
 
     @classmethod
     def last_sequence(cls):
-        with Connection(cls.made.port) as made:
+        with Connection(cls.made.port, cls.opener) as made:
             made.send(cases.get())
             made.end()
             return int(parse_answers(made.read_to_end())[0].fields["x-sequence"])
+
+
+class Secured(ssl.SSLSocket):
+    """Ends its side as a plain socket does, still reads what is sent to it, and fails alike."""
+
+    def sendall(self, data, flags=0):
+        try:
+            super().sendall(data, flags)
+        except ssl.SSLEOFError as error:
+            raise BrokenPipeError from error
+
+    def shutdown(self, how):
+        socket.socket.shutdown(self, how)
+
+
+def connect_secured(port):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = Secured
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", port), PATIENCE))
+
+
+class JudgedOverTls(Judged):
+    """In records of TLS; their cuts are not told apart from those of TCP, and are tried there."""
+
+    settings = ("--set", "http.tls.certificate=first.pem", "--set", "http.tls.key=first.key")
+    opener = staticmethod(connect_secured)
+    test_a_cut_anywhere_changes_nothing = None
+    test_combinations_give_the_same_answers_however_they_are_cut = None
+
+    @classmethod
+    def prepare(cls):
+        make_certificate(cls.made.folder, "first", "DNS:localhost")
+        cls.settings = (*cls.settings, "--set", f'http.listen=["127.0.0.1:{cls.made.port} tls"]')
 
 
 class JudgedAsTheyCome(Judged):

@@ -569,6 +569,17 @@ class Streams(unittest.TestCase):
             self.assertTrue(client.turn())
         self.assertIsNone(client.answers[stream]["end"])
 
+    def test_a_listener_to_events_who_ends_his_side_is_let_go(self):
+        client = self.client()
+        stream = client.ask("/events")
+        while client.answers[stream]["body"].count(b"data: tick\n\n") < 3:
+            self.assertTrue(client.turn())
+        client.socket.shutdown(socket.SHUT_WR)
+        last = b""
+        while part := client.socket.recv(65536):
+            last += part
+        self.assertIn(frame(RST_STREAM, 0, stream, struct.pack(">I", CANCEL)), last)
+
     def test_a_websocket_is_not_offered(self):
         client = self.client()
         self.assertEqual(client.get("/echo")[0], 400)

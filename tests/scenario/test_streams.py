@@ -1,12 +1,14 @@
 """Bodies in pieces, trailers and event streams, through the real rtd and from curl."""
 
 import os
+import re
 import signal
+import struct
 import socket
 import subprocess
 import unittest
 
-from deployment import deployment, wait_for
+from deployment import deployment, read, wait_for
 
 PATIENCE = 60  # seconds
 
@@ -124,7 +126,7 @@ class EventStreams(unittest.TestCase):
     def test_a_silent_stream_shows_that_it_lives_beyond_the_time_of_a_request(self):
         with deployment(("streams",), "") as made:
             with open(made.config, "w", encoding="utf-8") as file:
-                file.write('plugins = ["plugins"];\nstreams: { folder = "."; };\n'
+                file.write('plugins = ["plugins"];\nadmin: { listen = []; };\nstreams: { folder = "."; };\n'
                            f'http: {{ listen = ["127.0.0.1:{made.port}"]; '
                            'request_timeout = "300 ms"; ping_interval = "100 ms"; };\n')
             made.start_ready()
@@ -155,6 +157,50 @@ class EventStreams(unittest.TestCase):
                 connection.close()
             sockets = f"/proc/{worker_of(made)}/fd"
             wait_for(lambda: len(os.listdir(sockets)) < 40, "the connections to be closed")
+            self.assertEqual(made.stop(), 0)
+
+
+class Logged(unittest.TestCase):
+    """What the access log counts of answers that come in pieces."""
+
+    HANDSHAKE = (b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+
+    def start(self, made):
+        made.start_ready("--set", 'http.access_log.format="combined"',
+                         "--set", 'http.access_log.file="access.log"')
+
+    def entry(self, made, path):
+        """(status, bytes) of the one line about the path."""
+        form = re.compile(rf'"GET {path} HTTP/1\.1" (\d+) (\d+) ')
+        found = wait_for(lambda: form.findall(read(made.path("access.log"))), f"a line about {path}")
+        self.assertEqual(len(found), 1)
+        return tuple(map(int, found[0]))
+
+    def test_events_and_messages_are_counted(self):
+        with deployment(("streams",), CONFIG) as made:
+            self.start(made)
+            with dial(made.port) as connection:
+                connection.sendall(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+                hear_until(connection, b"id: 3\ndata: tick\n\n")
+            self.assertEqual(self.entry(made, "/events"), (499, 3 * len("id: 1\ndata: tick\n\n")))
+            with dial(made.port) as connection:
+                connection.sendall(self.HANDSHAKE + b"\x81\x82\0\0\0\0hi\x88\x82\0\0\0\0\x03\xe8")
+                hear_until(connection, b"\x81\x02hi\x88\x02\x03\xe8")
+            self.assertEqual(self.entry(made, "/echo"), (101, 8))
+            self.assertEqual(made.stop(), 0)
+
+    def test_what_was_not_sent_to_a_client_that_left_is_not_counted(self):
+        with deployment(("streams",), CONFIG) as made:
+            self.start(made)
+            with dial(made.port) as connection:
+                connection.sendall(b"GET /lump HTTP/1.1\r\nHost: a\r\n\r\n")
+                hear_until(connection, b"\0")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            status, count = self.entry(made, "/lump")
+            self.assertEqual(status, 499)
+            self.assertGreater(count, 0)
+            self.assertLess(count, 64 << 20)
             self.assertEqual(made.stop(), 0)
 
 

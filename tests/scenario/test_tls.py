@@ -116,6 +116,13 @@ def drain(connection):
     return received
 
 
+def unsent(port):
+    """Whether bytes wait to be read by who is connected to the port."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file][1:]
+    return any(row[1].endswith(f":{port:04X}") and int(row[4].split(":")[0], 16) for row in rows)
+
+
 class Handshakes(Served):
     def test_a_request_is_answered(self):
         with self.connect() as secured:
@@ -207,6 +214,13 @@ class Handshakes(Served):
                                             b"Content-Length: 3000000\r\n\r\n" + b"x" * 3_000_000)
         self.assertTrue(answer.endswith(b"\r\n\r\n3000000"), answer[-200:])
 
+    def test_a_body_is_read_while_the_answer_waits_for_its_reader(self):
+        with self.connect() as secured:
+            secured.sendall(b"POST /both HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+            wait_for(lambda: unsent(self.port), "the answer to wait")
+            secured.sendall(b"0\r\n\r\n")
+            self.made.wait_for_log("the body was read to its end")
+
     def test_the_end_is_told_by_close_notify(self):
         with self.connect() as secured:
             self.exchange(secured)  # suppress_ragged_eofs would hide it: see the next line
@@ -239,7 +253,7 @@ class Handshakes(Served):
 
 
 class BadPeers(Served):
-    settings = ("http.header_timeout=1 s", "http.idle_timeout=2 s")
+    settings = ("http.header_timeout=1 s", "http.idle_timeout=2 s", "http.hsts=1 d")
 
     def tearDown(self):
         self.others_go_on()
@@ -252,6 +266,7 @@ class BadPeers(Served):
             self.assertTrue(answer.startswith(b"HTTP/1.1 400 Bad Request\r\n"), answer)
             self.assertIn(b"a plain HTTP request was sent to a port of TLS", answer)
             self.assertIn(b"Connection: close\r\n", answer)
+            self.assertNotIn(b"Strict-Transport-Security", answer)
 
     def test_garbage_ends_the_connection(self):
         for garbage in (b"\0" * 100, b"\xff" * 1000, b"\x16\x03\x01\xff\xff" + b"x" * 100, os.urandom(5000),

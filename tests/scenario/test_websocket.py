@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import unittest
 
@@ -49,6 +50,37 @@ class Peers(unittest.TestCase):
 
     def test_websockets_of_python_exchanges_messages_of_all_sizes_and_kinds(self):
         self.talk("websockets")
+
+
+class Handshakes(unittest.TestCase):
+    def shake(self, made, *fields):
+        """The head of the answer."""
+        lines = ["GET /echo HTTP/1.1", "Host: inner.test", "Upgrade: websocket", "Connection: Upgrade",
+                 "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", *fields]
+        with socket.create_connection(("127.0.0.1", made.port), PATIENCE) as peer:
+            peer.sendall("\r\n".join((*lines, "", "")).encode())
+            with peer.makefile("rb") as file:
+                return b"".join(iter(file.readline, b"\r\n")).decode()
+
+    def test_a_page_of_the_host_that_a_trusted_proxy_names_may_open_one(self):
+        fields = ("Origin: https://shop.example", "X-Forwarded-For: 192.0.2.1",
+                  "X-Forwarded-Proto: https", "X-Forwarded-Host: shop.example")
+        for trusted, status in ((("--set", 'http.trusted_proxies=["127.0.0.1"]'), "101"), ((), "403")):
+            with deployment(("streams",), CONFIG) as made:
+                made.start_ready(*trusted)
+                self.assertEqual(self.shake(made, *fields).split()[1], status)
+                self.assertEqual(self.shake(made, "Origin: https://inner.test").split()[1], "101")
+                self.assertEqual(made.stop(), 0)
+
+    def test_the_answer_that_opens_one_has_the_lines_of_every_answer(self):
+        with deployment(("streams",), CONFIG) as made:
+            made.start_ready("--set", 'http.cors.origins=["http://inner.test"]')
+            head = self.shake(made, "Origin: http://inner.test")
+            self.assertTrue(head.startswith("HTTP/1.1 101 "), head)
+            for line in ("X-Content-Type-Options: nosniff", "Vary: Origin",
+                         "Access-Control-Allow-Origin: http://inner.test"):
+                self.assertEqual(head.count(f"\r\n{line}\r\n"), 1, head)
+            self.assertEqual(made.stop(), 0)
 
 
 class Ends(unittest.TestCase):
