@@ -7,8 +7,11 @@
  * published offset is asserted in sdk/abi_check.c.
  *
  * Changes of the ABI, newest first:
- *   1.1  bodies in pieces, trailers, files, event streams, WebSockets, health; who asks (peer,
- * scheme, authority) in a request; `streams` and `uncompressed` of a route. 1.0  the first.
+ *
+ *   1.1  Bodies in pieces, trailers, files, event streams, WebSockets, health; who asks (peer,
+ *        scheme, authority) in a request; `streams` and `uncompressed` of a route.
+ *
+ *   1.0  The first.
  */
 #ifndef RT_ABI_H
 #define RT_ABI_H
