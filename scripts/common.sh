@@ -55,10 +55,10 @@ build_release() {
         install_anew "$release" "$release_prefix"
 }
 
-# What threads share is in fiber/: its tests once more, by ThreadSanitizer, which excludes the others.
+# What threads and processes share: its tests once more, by ThreadSanitizer, which excludes the others.
 build_threads() {
     configure "$build/threads" -Dtests=true -Dwerror=true -Db_sanitize=thread -Doptimization=1 &&
-        compile "$build/threads" fiber-tests
+        compile "$build/threads" threaded-tests
 }
 
 # Fuzz targets and all they are linked with, by clang, instrumented.

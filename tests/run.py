@@ -50,7 +50,7 @@ def unit_programs(build):
 
 
 def thread_programs(build):
-    for path in sorted(glob.glob(f"{build}/tests/unit/unit-fiber-*test")):
+    for path in sorted(glob.glob(f"{build}/tests/unit/unit-*-test")):
         yield Program(f"threads/{os.path.basename(path)[len('unit-'):-len('-test')]}", [path], 120)
 
 
