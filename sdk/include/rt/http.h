@@ -4,6 +4,10 @@
  * returns -RT_E…, which becomes an application/problem+json answer (RFC 9457) with the status of
  * the code (rt/error.h). Returning 0 without having answered is 204 No Content.
  *
+ * The correlation id is that of the request's field X-Correlation-Id, or else a new one; every
+ * answer has it. A client that resets its connection cancels the handler; one that only closes its
+ * side is still answered.
+ *
  * Ownership: the request and all it points to live until the handler returns; a response's body and
  * headers are copied before rt_respond returns.
  * Sources: RFC 9110 (semantics), RFC 9112 (HTTP/1.1), RFC 9457 (problem details).
@@ -68,10 +72,11 @@ typedef struct rt_route_options {
 
 /* In RT_REGISTER: rt_route(registry, RT_GET, "/orders/{id}", get_order, .timeout = RT_S(2)).
  * A pattern is literal segments and `{name}` segments; literal wins over `{name}`, and that over a
- * last `{name...}`, which matches all that is left of the path, nothing too. It is copied;
- * the handler runs as the instance that registered it. -RT_EALREADY_EXISTS: the same method and
- * pattern twice; -RT_EFAILED_PRECONDITION: no RT_SERVES(routes), or outside of RT_REGISTER;
- * -RT_EINVALID_ARGUMENT: a malformed pattern. Each ends the start with the reason in the log.
+ * last `{name...}`, which matches all that is left of the path, nothing too (`/static/`, but not
+ * `/static`). It is copied; the handler runs as the instance that registered it.
+ * -RT_EALREADY_EXISTS: the same method and pattern twice; -RT_EFAILED_PRECONDITION: no
+ * RT_SERVES(routes), or outside of RT_REGISTER; -RT_EINVALID_ARGUMENT: a malformed pattern. Each
+ * ends the start with the reason in the log.
  *
  * An answer that holds a secret beside text that the asker can choose says by its compressed length
  * how much of the two is alike (BREACH): such a route sets .uncompressed = 1. */
