@@ -204,6 +204,7 @@ static void worker(struct walk *walk, rt_worker *worker)
     number(walk, &worker->crashes);
     number(walk, &worker->stalled);
     truth(walk, &worker->replaces);
+    truth(walk, &worker->drains);
     small(walk, &cause, RT_END_STALLED);
     worker->cause = (enum rt_end_cause)cause;
     descriptor(walk, &worker->crash);
