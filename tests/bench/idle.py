@@ -1,5 +1,6 @@
 """What an idle kept connection costs in memory, and how two workers share connections and CPU."""
 
+import contextlib
 import os
 import socket
 import ssl
@@ -75,8 +76,11 @@ def memory_of_idle_tls():
 
 def sockets(pid):
     """Connected sockets of a process, by its descriptors."""
-    return sum(os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:")
-               for fd in os.listdir(f"/proc/{pid}/fd"))
+    count = 0
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # it has just been closed
+            count += os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:")
+    return count
 
 
 def shares(port, workers):
