@@ -74,52 +74,71 @@ def fuzz_programs(build, seconds):
                       seconds + 120, counts=False)
 
 
-def is_alive(stat):
-    """Of the text of /proc/PID/stat; a zombie is only waiting to be reaped."""
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+class Process:
+    """What /proc tells of one."""
+
+    KERNEL_THREAD = 0x200000  # PF_KTHREAD among the flags of /proc/PID/stat
+
+    def __init__(self, folder):
+        with open(f"{folder}/environ", "rb") as file:
+            self.environment = file.read().split(b"\0")
+        with open(f"{folder}/stat", encoding="utf-8", errors="replace") as file:
+            before, _, after = file.read().rpartition(")")
+        fields = after.split()
+        self.id, self.name = int(os.path.basename(folder)), before[before.find("("):] + ")"
+        self.is_alive = fields[0] not in "ZX"  # a zombie is only waiting to be reaped
+        self.is_the_kernels = bool(int(fields[6]) & self.KERNEL_THREAD)
+        self.started = int(fields[19])  # in clock ticks since the machine started
+
+    def is_marked(self, mark):
+        return self.is_alive and f"{MARK}={mark}".encode() in self.environment
+
+    def may_be_marked(self, since):
+        """Started since, and without an environment: in the middle of execve nobody shows one."""
+        return (self.is_alive and not self.is_the_kernels and self.started >= since
+                and not any(self.environment))
 
 
-def left_behind(mark):
-    """Processes, by id and name, that a program with this mark started and that are alive."""
-    alive = {}
+def processes():
     for folder in glob.glob("/proc/[0-9]*"):
-        try:
-            with open(f"{folder}/environ", "rb") as file:
-                marked = f"{MARK}={mark}".encode() in file.read().split(b"\0")
-            with open(f"{folder}/stat", encoding="utf-8", errors="replace") as file:
-                stat = file.read()
-        except OSError:
-            continue
-        if marked and is_alive(stat):
-            alive[int(os.path.basename(folder))] = stat[stat.find("("):stat.rfind(")") + 1]
-    return alive
+        with contextlib.suppress(OSError):
+            yield Process(folder)
 
 
-def settle(mark, grace=3.0):
-    """Waits for what is left to end; kills and names what stays."""
+def ticks():
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
+def settle(mark, since, grace=3.0):
+    """Waits for what a program that started at `since` left to end; kills and names what stays."""
     end = time.monotonic() + grace
-    while (alive := left_behind(mark)) and time.monotonic() < end:
+    while True:
+        seen = list(processes())
+        left = [process for process in seen if process.is_marked(mark)]
+        unclear = any(process.may_be_marked(since) for process in seen)
+        if not (left or unclear) or time.monotonic() >= end:
+            break
         time.sleep(0.02)
-    for process in alive:
+    for process in left:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-    return [f"{process} {name}" for process, name in alive.items()]
+            os.kill(process.id, signal.SIGKILL)
+    return [f"{process.id} {process.name}" for process in left]
 
 
 def execute(program, log):
     """Runs a program; returns its exit status or None when it ran out of time, and stragglers."""
-    mark = uuid.uuid4().hex
+    mark, since = uuid.uuid4().hex, ticks()
     with open(log, "wb") as output:
         child = subprocess.Popen(program.command, cwd=program.folder,
                                  env={**program.environment, MARK: mark},
                                  stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                  start_new_session=True)
         try:
-            return child.wait(program.limit), settle(mark)
+            return child.wait(program.limit), settle(mark, since)
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-            settle(mark, grace=0)
+            settle(mark, since, grace=0)
             return None, []
 
 
