@@ -37,7 +37,8 @@ AT(rt_instance, settings, 16);
 AT(rt_instance, state, 24);
 AT(rt_instance, name, 32);
 AT(rt_instance, module, 40);
-SIZE(rt_instance, 48);
+AT(rt_instance, version, 48);
+SIZE(rt_instance, 56);
 
 AT(rt_ctx, magic, 0);
 AT(rt_ctx, size, 4);

@@ -75,6 +75,8 @@ const char *rt_settings_set(rt_composer *composer, const char *name);
 const rt_node *rt_settings_find(const rt_node *top, const char *path);
 
 /* host_schema.c: the host's own settings. */
+/* telemetry.c: fills host.telemetry from the judged settings. */
+void rt_telemetry_judge(rt_composer *composer);
 extern const rt_option_spec rt_host_options[];
 extern const size_t rt_host_option_count;
 void rt_host_settings_judge(rt_composer *composer);

@@ -9,6 +9,8 @@
 #include "base/pack.h"
 #include "manifest/manifest.h"
 
+enum rt_signal { RT_SIGNAL_TRACES, RT_SIGNAL_METRICS, RT_SIGNAL_LOGS, RT_SIGNAL_COUNT };
+
 typedef struct rt_plan_certificate {
     const char *certificate, *key; /* PEM */
 } rt_plan_certificate;
@@ -63,6 +65,23 @@ typedef struct rt_host_settings {
         const char *format; /* pretty, json */
         const char *file;   /* NULL: standard error */
     } log;
+    struct rt_telemetry_settings {
+        bool traces, metrics, logs; /* made at all */
+        double sampling;            /* share of traces that begin here, 0 to 1 */
+        int64_t max_series;         /* an instrument */
+        struct {
+            const char *endpoint; /* whole; NULL: not exported */
+            const char *headers;  /* a secret; NULL: none */
+        } signals[3];             /* by rt_signal */
+        const char *compression;  /* gzip, none */
+        const char *ca;           /* file of trusted certificates; NULL: the system's */
+        int64_t interval;         /* ns; of metrics */
+        int64_t timeout;          /* ns; of a request */
+        int64_t buffer;           /* bytes the exporter may hold */
+        const char *service_name; /* never NULL */
+        const char *service_version;
+        const char *resource; /* key=value,… as OTEL_RESOURCE_ATTRIBUTES has it; NULL: none */
+    } telemetry;
     struct {
         int64_t threads;
     } pool;

@@ -136,6 +136,30 @@ static void certificates(struct walk *walk, rt_host_settings *host)
     }
 }
 
+static void telemetry(struct walk *walk, struct rt_telemetry_settings *telemetry)
+{
+    int64_t *numbers[] = {&telemetry->max_series, &telemetry->interval, &telemetry->timeout,
+                          &telemetry->buffer};
+    const char **texts[] = {&telemetry->compression, &telemetry->ca, &telemetry->service_name,
+                            &telemetry->service_version, &telemetry->resource};
+    int64_t sampling;
+    memcpy(&sampling, &telemetry->sampling, sizeof sampling);
+    number(walk, &sampling);
+    if (!walk->out)
+        memcpy(&telemetry->sampling, &sampling, sizeof sampling);
+    truth(walk, &telemetry->traces);
+    truth(walk, &telemetry->metrics);
+    truth(walk, &telemetry->logs);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        number(walk, numbers[i]);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        text(walk, texts[i]);
+    for (size_t i = 0; i < RT_SIGNAL_COUNT; i++) {
+        text(walk, &telemetry->signals[i].endpoint);
+        text(walk, &telemetry->signals[i].headers);
+    }
+}
+
 static void host_settings(struct walk *walk, rt_host_settings *host)
 {
     int64_t *numbers[] = {&host->workers,
@@ -181,6 +205,7 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
     truth(walk, &host->http.http2);
     truth(walk, &host->http.only_tls_1_3);
     certificates(walk, host);
+    telemetry(walk, &host->telemetry);
     const rt_setting **parts[] = {&host->http.listen,          &host->admin.listen,
                                   &host->http.trusted_proxies, &host->http.cors,
                                   &host->http.compression,     &host->http.access_log};

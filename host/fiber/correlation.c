@@ -27,6 +27,12 @@ static uint64_t next_random(void)
     return state[1] + new;
 }
 
+uint64_t rt_random_id(void)
+{
+    uint64_t id = next_random();
+    return id ? id : 1;
+}
+
 bool rt_correlation_valid(const char *id)
 {
     static const char allowed[] =

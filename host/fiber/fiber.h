@@ -11,9 +11,11 @@
 
 #include "base/arena.h"
 #include "fiber/marks.h"
+#include "fiber/trace.h"
 
 #include <rt/context.h>
 #include <rt/wait.h>
+#include <stdbool.h>
 #include <uv.h>
 
 typedef struct rt_loop_options {
@@ -28,10 +30,13 @@ typedef struct rt_loop_options {
     /* Told of the end, other than in success or interruption, of work whose exit nobody gets:
      * services, posts, rt_run_async without on_exit. For logging; or NULL. */
     void (*report)(rt_ctx *ctx, const char *name, const rt_exit *exit);
+    /* Opens the span of work that is to run in one, and pushes it; or NULL. */
+    void (*span)(rt_ctx *ctx, const char *name);
 } rt_loop_options;
 
 int rt_loop_open(const rt_loop_options *options); /* 0 or -errno */
 uv_loop_t *rt_loop_uv(void);
+bool rt_loop_is_here(void); /* this thread runs it */
 /* Runs until rt_loop_stop was called (from the loop). */
 void rt_loop_run(void);
 void rt_loop_stop(void);
@@ -51,6 +56,8 @@ typedef struct rt_unit_options {
     rt_cancel *cancel;          /* or NULL */
     uint32_t stack_size;        /* bytes; 0: the default */
     uint32_t entry;             /* left in rt_loop_marks while it runs; 0: its parent's */
+    bool spanned;               /* runs in a span of its name */
+    const rt_trace *trace;      /* where it begins, copied; NULL: where its parent is, or nowhere */
     /* Called on the loop once the unit and its finalizers have ended, before its memory goes. */
     void (*done)(rt_ctx *ctx, const rt_exit *exit, void *argument);
     void *done_argument;
@@ -65,6 +72,10 @@ rt_ctx *rt_unit_start(const rt_unit_options *options, rt_work work, void *argume
 void rt_unit_cancel(rt_ctx *ctx);
 /* Takes away the deadline that its root was started with; called in its own fiber. */
 void rt_unit_lift_deadline(rt_ctx *ctx);
+/* How it ended, once it has. */
+void rt_unit_exit(const rt_ctx *ctx, rt_exit *exit);
+/* 64 bits for an id, never 0. */
+uint64_t rt_random_id(void);
 /* The arena of the unit. */
 rt_arena *rt_unit_arena(rt_ctx *ctx);
 /* Units alive, services and children among them. */

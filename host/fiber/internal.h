@@ -39,6 +39,7 @@ typedef struct rt_finalizer {
 
 struct rt_unit {
     rt_ctx context; /* first: an rt_ctx is its unit */
+    rt_trace trace; /* second: rt_trace_of */
 
     void *here;        /* where the fiber waits */
     void *back;        /* who resumed it */
@@ -53,6 +54,7 @@ struct rt_unit {
     bool cancelled;
     bool shielded; /* its finalizers run */
     bool timed;    /* the timer is set */
+    bool spanned;
     int result;
     uint32_t kind; /* rt_exit_kind, once the body has ended */
     uint64_t deadline;
@@ -103,6 +105,7 @@ typedef struct rt_loop {
     uint32_t (*service_entry)(void *argument, const rt_instance *instance, const char *name);
     void *service_entry_argument;
     void (*report)(rt_ctx *ctx, const char *name, const rt_exit *exit);
+    void (*span)(rt_ctx *ctx, const char *name);
 } rt_loop;
 
 extern rt_loop rt_the_loop;
@@ -198,7 +201,6 @@ bool rt_unit_is_task(const rt_unit *unit);
 /* After the body: awaits children, settles the exit, runs the finalizers. */
 void rt_unit_finish(rt_unit *unit);
 void rt_finalizer_failed(rt_unit *unit, int code, const char *message);
-void rt_unit_exit(const rt_unit *unit, rt_exit *exit);
 /* The exit with all it points to copied to an arena. */
 void rt_exit_copy(rt_arena *arena, rt_exit *to, const rt_exit *from);
 

@@ -102,7 +102,8 @@ int rt_loop_open(const rt_loop_options *options)
                       .marks = options->marks ? options->marks : &unread,
                       .service_entry = options->service_entry,
                       .service_entry_argument = options->service_entry_argument,
-                      .report = options->report};
+                      .report = options->report,
+                      .span = options->span};
     rt_stack_limit(options->stack_memory);
     set_pool_threads(options->pool_threads);
     RT_TRY(rt_correlation_seed());
@@ -124,6 +125,11 @@ int rt_loop_open(const rt_loop_options *options)
 uv_loop_t *rt_loop_uv(void)
 {
     return &rt_the_loop.uv;
+}
+
+bool rt_loop_is_here(void)
+{
+    return rt_on_loop;
 }
 
 void rt_loop_run(void)

@@ -77,6 +77,7 @@ static remote *make_remote(const rt_run_options *options, const char *name, rt_f
                                  .name = sent->name,
                                  .deadline = options->deadline,
                                  .cancel = options->cancel,
+                                 .spanned = true,
                                  .done = ended,
                                  .done_argument = sent},
                      .on_exit = options->on_exit,

@@ -36,6 +36,7 @@ static void run_nested(rt_unit *outer, const rt_run_options *options, const char
                                .deadline = options->deadline,
                                .cancel = options->cancel,
                                .stack_size = (uint32_t)outer->stack_size,
+                               .spanned = true,
                                .done = nested_ended,
                                .done_argument = &nested};
     rt_unit_launch(outer, &started, work, argument);

@@ -212,6 +212,13 @@ static void run_finalizer(rt_unit *unit)
         rt_finalizer_failed(unit, RT_EDEADLINE, "a finalizer ran out of time");
 }
 
+static void abandon_innermost(rt_unit *unit)
+{
+    rt_open *open = unit->trace.open;
+    rt_open_pop(&unit->trace, open);
+    open->abandon(&unit->context, open);
+}
+
 void rt_unit_finish(rt_unit *unit)
 {
     if (!unit->shielded) {
@@ -223,6 +230,8 @@ void rt_unit_finish(rt_unit *unit)
     }
     while (unit->finalizers)
         run_finalizer(unit);
+    while (unit->trace.open)
+        abandon_innermost(unit);
 }
 
 int rt_host_defer(rt_ctx *ctx, void (*run)(rt_ctx *, void *), void *argument)
@@ -234,8 +243,9 @@ int rt_host_defer(rt_ctx *ctx, void (*run)(rt_ctx *, void *), void *argument)
     return 0;
 }
 
-void rt_unit_exit(const rt_unit *unit, rt_exit *exit)
+void rt_unit_exit(const rt_ctx *ctx, rt_exit *exit)
 {
+    const rt_unit *unit = rt_unit_of(ctx);
     *exit = (rt_exit){.size = sizeof *exit,
                       .kind = unit->kind,
                       .result = unit->result,

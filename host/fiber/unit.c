@@ -54,6 +54,8 @@ void rt_unit_free_idle(void)
     rt_the_loop.idle_count = 0;
 }
 
+_Static_assert(offsetof(rt_unit, trace) == offsetof(rt_traced, trace), "rt_trace_of");
+
 /* --- switching ------------------------------------------------------------------------------- */
 
 #if RT_SANITIZED
@@ -78,6 +80,8 @@ static void run_body(rt_transfer transfer)
     rt_unit *unit = transfer.data;
     unit->back = transfer.context;
     rt_shadow_arrived(&unit->shadow);
+    if (unit->spanned)
+        rt_the_loop.span(&unit->context, unit->name);
     unit->result = unit->work(&unit->context, unit->argument);
     rt_unit_finish(unit);
     leave_for_good(unit);
@@ -88,7 +92,7 @@ static void tell_end(rt_unit *unit)
 {
     rt_exit exit;
     rt_unit *resumer = rt_current_unit;
-    rt_unit_exit(unit, &exit);
+    rt_unit_exit(&unit->context, &exit);
     unit->context.instance = unit->home; /* not the last finalizer's */
     rt_current_unit = NULL;
     unit->done(&unit->context, &exit, unit->done_argument);
@@ -126,6 +130,8 @@ static void join_parent(rt_unit *unit, rt_unit *parent)
 {
     unit->parent = parent;
     unit->root = parent->root;
+    unit->trace = parent->trace;
+    unit->trace.open = NULL;
     unit->deadline = sooner(unit->deadline, rt_effective_deadline(parent));
     /* Once a task has failed, later ones start cancelled, as if they had been there. */
     bool lost = parent->cancelled || (parent->failed && rt_unit_is_task(unit));
@@ -135,10 +141,12 @@ static void join_parent(rt_unit *unit, rt_unit *parent)
     rt_list_append(&parent->children, &unit->sibling);
 }
 
-static void join_roots(rt_unit *unit, const char *correlation_id)
+static void join_roots(rt_unit *unit, const rt_unit_options *options)
 {
-    if (rt_correlation_valid(correlation_id))
-        unit->correlation = rt_arena_copy(&unit->arena, correlation_id);
+    if (rt_correlation_valid(options->correlation_id))
+        unit->correlation = rt_arena_copy(&unit->arena, options->correlation_id);
+    if (options->trace)
+        unit->trace = *options->trace;
     rt_list_append(&rt_the_loop.roots, &unit->sibling);
 }
 
@@ -153,6 +161,7 @@ static rt_unit *make_unit(rt_unit *parent, const rt_unit_options *options, rt_wo
     unit->entry = options->entry;
     unit->began = uv_now(&rt_the_loop.uv);
     unit->root = unit;
+    unit->spanned = options->spanned && rt_the_loop.span;
     unit->work = work;
     unit->argument = argument;
     unit->done = options->done;
@@ -162,7 +171,7 @@ static rt_unit *make_unit(rt_unit *parent, const rt_unit_options *options, rt_wo
     if (parent)
         join_parent(unit, parent);
     else
-        join_roots(unit, options->correlation_id);
+        join_roots(unit, options);
     if (!unit->entry)
         unit->entry = RT_MARK_UNNAMED;
     if (options->cancel)

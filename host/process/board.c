@@ -26,6 +26,7 @@ struct rt_board_memory {
 static const size_t rooms[RT_ROOM_COUNT] = {
     [RT_ROOM_HEALTH] = (size_t)16 << 10,
     [RT_ROOM_METRICS] = (size_t)256 << 10,
+    [RT_ROOM_RECORDS] = (size_t)256 << 10,
 };
 
 /* --- the memory ------------------------------------------------------------------------------ */

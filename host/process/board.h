@@ -60,6 +60,7 @@ typedef struct rt_board_slot {
 enum rt_board_room {
     RT_ROOM_HEALTH,  /* of modules: 16 KiB */
     RT_ROOM_METRICS, /* 256 KiB */
+    RT_ROOM_RECORDS, /* of telemetry/outlet.h: 256 KiB */
     RT_ROOM_COUNT,
 };
 

@@ -60,7 +60,7 @@ static rt_crash_area *read_area(rt_arena *arena, int fd, pid_t pid)
 /* The innermost frame that is of a module. */
 static const char *module_of_frames(const rt_crash *crash)
 {
-    const rt_trace *trace = &crash->area->trace;
+    const rt_backtrace *trace = &crash->area->trace;
     for (uint32_t i = 0; i < trace->total && i < RT_CRASH_FIRST; i++) {
         rt_symbol symbol =
             rt_symbols_find(crash->symbols, trace->first[i].counter, trace->first[i].exact);

@@ -65,7 +65,7 @@ void rt_crash_frame(rt_buffer *text, const rt_plan *plan, const rt_symbol *symbo
                     uint64_t counter);
 /* One line a frame, each begun with `begin` and "#0 ". */
 void rt_crash_backtrace(rt_buffer *text, const rt_plan *plan, rt_symbols *symbols,
-                        const rt_trace *trace, const char *begin);
+                        const rt_backtrace *trace, const char *begin);
 /* One record a line; cuts the text up; NULL is none. */
 void rt_crash_log_lines(uint32_t level, char *text);
 const char *rt_module_of_file(const rt_plan *plan, const char *file);

@@ -29,12 +29,12 @@ typedef struct rt_frame {
     uint64_t exact;
 } rt_frame;
 
-typedef struct rt_trace {
+typedef struct rt_backtrace {
     uint32_t total; /* frames that were seen */
     uint32_t reserved;
     rt_frame first[RT_CRASH_FIRST];
     rt_frame last[RT_CRASH_LAST]; /* a ring: frame i is at i % RT_CRASH_LAST */
-} rt_trace;
+} rt_backtrace;
 
 typedef struct rt_crash_area {
     uint64_t magic; /* once something is noted */
@@ -47,7 +47,7 @@ typedef struct rt_crash_area {
     rt_fiber_view view;
     uint32_t maps_length;
     uint32_t reserved;
-    rt_trace trace;
+    rt_backtrace trace;
     char scratch[1024];       /* the handler's */
     char maps[RT_CRASH_MAPS]; /* lines of /proc/self/maps of what can be executed */
 } rt_crash_area;
@@ -64,7 +64,7 @@ void rt_crash_leave(void);
 /* --- between crash_note.c and the watchdog --------------------------------------------------- */
 
 /* The calling thread's frames; from the one at `counter` on if that is not 0. */
-void rt_trace_take(rt_trace *trace, uint64_t counter);
+void rt_trace_take(rt_backtrace *trace, uint64_t counter);
 /* For rt_fiber_view_take, in one thread at a time; NULL if there is no area. */
 rt_fetch rt_crash_fetch(void);
 uint64_t rt_machine_counter(const void *machine); /* of a signal handler's third argument */

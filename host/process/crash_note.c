@@ -46,7 +46,7 @@ uint64_t rt_machine_counter(const void *machine)
 }
 
 struct walk {
-    rt_trace *trace;
+    rt_backtrace *trace;
     uint64_t from; /* 0: from here on */
 };
 
@@ -66,7 +66,7 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *argum
     return _URC_NO_REASON;
 }
 
-void rt_trace_take(rt_trace *trace, uint64_t counter)
+void rt_trace_take(rt_backtrace *trace, uint64_t counter)
 {
     struct walk walk = {.trace = trace, .from = counter};
     trace->total = 0;
@@ -330,7 +330,7 @@ static int map_area(int fd)
 
 int rt_crash_watch(int fd)
 {
-    rt_trace trace;
+    rt_backtrace trace;
     int error = map_area(fd);
     if (!error)
         error = open_alternate_stack();

@@ -99,7 +99,7 @@ static void print_frames(const struct printing *printing, const rt_frame *frames
 }
 
 void rt_crash_backtrace(rt_buffer *text, const rt_plan *plan, rt_symbols *symbols,
-                        const rt_trace *trace, const char *begin)
+                        const rt_backtrace *trace, const char *begin)
 {
     struct printing printing = {text, plan, symbols, begin};
     uint32_t total = trace->total, kept = total < RT_CRASH_FIRST ? total : RT_CRASH_FIRST;

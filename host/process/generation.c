@@ -36,6 +36,7 @@ rt_generation *rt_generation_new(uint32_t number)
     rt_generation *generation = rt_xcalloc(1, sizeof *generation);
     rt_arena_init(&generation->arena);
     generation->number = number;
+    generation->records = -1;
     generation->began = rt_monotonic();
     return generation;
 }
@@ -150,16 +151,18 @@ static uint64_t start_limit(const rt_generation *generation)
 static int execute_worker(const rt_generation *generation, rt_worker *worker)
 {
     const rt_sockets *sockets = &generation->sockets;
-    int *keep = rt_xcalloc(sockets->count + 2, sizeof *keep);
+    size_t count = sockets->count;
+    int *keep = rt_xcalloc(count + 3, sizeof *keep);
     for (size_t i = 0; i < sockets->count; i++)
         keep[i] = sockets->items[i].fd;
-    keep[sockets->count] = generation->board->fd;
-    keep[sockets->count + 1] = worker->crash;
+    keep[count++] = generation->board->fd;
+    keep[count++] = worker->crash;
+    keep[count++] = generation->records;
     rt_role role = {.program = rt_own_program(),
                     .word = RT_ROLE_WORKER,
                     .variables = generation->variables,
                     .keep = keep,
-                    .keep_count = sockets->count + 2,
+                    .keep_count = count,
                     .output = -1};
     int error = rt_role_start(&role, &worker->pid, &worker->control);
     free(keep);
@@ -181,6 +184,8 @@ static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t 
                       .tickets = rt_tickets_of_host(),
                       .board = generation->board->fd,
                       .crash = worker->crash,
+                      .records = generation->records,
+                      .generation = generation->number,
                       .number = worker->number,
                       .plan = generation->plan};
     worker->started = now;

@@ -65,6 +65,7 @@ typedef struct rt_generation {
     rt_sockets sockets; /* the supervisor's, as they were when this one started */
     char **variables;   /* the workers' environment */
     rt_board *board;
+    int records; /* the supervisor's socket to the exporter, for workers to inherit; -1: none */
     rt_quarantine quarantine;
     rt_fibers *fibers;     /* the supervisor's: what was asked of the workers; or NULL */
     uint64_t memory_kills; /* that the system had counted */

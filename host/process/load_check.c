@@ -188,6 +188,7 @@ static int run_child(struct attempt *attempt)
     struct load_check *check = attempt->check;
     rt_setup setup = {.board = -1,
                       .crash = -1,
+                      .records = -1,
                       .skip = check->skip,
                       .skip_count = check->skip_count,
                       .plan = check->composition->plan};

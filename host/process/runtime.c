@@ -14,7 +14,8 @@ static void init_instance(rt_runtime *runtime, rt_running *running, const rt_pla
     running->instance = (rt_instance){.magic = RT_INSTANCE_MAGIC,
                                       .size = sizeof(rt_instance),
                                       .name = plan->name,
-                                      .module = plan->module};
+                                      .module = plan->module,
+                                      .version = plan->version};
 }
 
 void rt_runtime_init(rt_runtime *runtime, const rt_plan *plan, const rt_watch *watch)

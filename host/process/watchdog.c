@@ -37,7 +37,7 @@ static struct {
 
     /* Written by the handler on the loop's thread. */
     uint32_t answered;
-    rt_trace trace;
+    rt_backtrace trace;
     rt_fiber_view view;
 } dog = {.lock = PTHREAD_MUTEX_INITIALIZER, .status = -1};
 

@@ -12,9 +12,11 @@
 #include "process/process.h"
 #include "process/role.h"
 #include "process/runtime.h"
+#include "process/telemetry.h"
 #include "process/tls.h"
 #include "process/watchdog.h"
 #include "telemetry/log.h"
+#include "telemetry/span.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -339,6 +341,7 @@ static void on_life_ended(rt_ctx *ctx, const rt_exit *exit, void *argument)
     (void)ctx;
     if (exit->kind != RT_EXIT_SUCCESS)
         worker->failed = true;
+    rt_telemetry_detach();
     uv_close((uv_handle_t *)&worker->control_watch, on_handle_closed);
     uv_close((uv_handle_t *)&worker->drain_timer, on_handle_closed);
 }
@@ -369,6 +372,7 @@ static void run(struct worker *worker)
     rt_unit_options options = {
         .instance = &host, .name = "runtime.life", .done = on_life_ended, .done_argument = worker};
     open_handles(worker);
+    rt_telemetry_attach();
     rt_unit_start(&options, life, worker);
     take_messages(worker); /* that came with the plan */
     rt_loop_run();
@@ -473,8 +477,10 @@ static int open_worker(struct worker *worker)
                             .marks = open_board(worker),
                             .service_entry = service_entry,
                             .service_entry_argument = &worker->board,
-                            .report = log_end};
+                            .report = log_end,
+                            .span = rt_span_of_work};
     int error = open_logs(worker);
+    rt_telemetry_open(worker->setup, &worker->board);
     watch_crashes(worker);
     if (!error && !drop_privileges(worker))
         error = -EPERM;
@@ -502,6 +508,7 @@ static int run_plan(struct worker *worker)
         run(worker);
     rt_watchdog_stop();
     rt_loop_close();
+    rt_telemetry_close();
     rt_tls_close(worker->http.tls);
     rt_runtime_free(&worker->runtime);
     return loaded && !worker->failed ? 0 : EX_UNAVAILABLE;

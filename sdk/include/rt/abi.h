@@ -8,6 +8,8 @@
  *
  * Changes of the ABI, newest first:
  *
+ *   1.2  Spans, metrics, the JSON form of methods; the version of an instance's module.
+ *
  *   1.1  Bodies in pieces, trailers, files, event streams, WebSockets, health; who asks (peer,
  *        scheme, authority) in a request; `streams` and `uncompressed` of a route.
  *
@@ -21,7 +23,7 @@
 #include <string.h>
 
 #define RT_ABI_MAJOR 1
-#define RT_ABI_MINOR 1
+#define RT_ABI_MINOR 2
 
 #define RT_MODULE_MAGIC 0x31454c55444f4d52ull /* "RMODULE1" as bytes in memory */
 #define RT_CTX_MAGIC 0x78746352u              /* "Rctx" */
@@ -109,6 +111,7 @@ struct rt_instance {
     void *state;                /* the module's; see rt_set_state */
     const char *name;           /* as configured; the module's name unless it has another */
     const char *module;
+    const char *version; /* of the module; since 1.2 */
 };
 
 /* The head of a context; the host's own part follows it. */

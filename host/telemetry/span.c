@@ -1,0 +1,308 @@
+#include "telemetry/span.h"
+
+#include "telemetry/outlet.h"
+
+#include <rt/error.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define IDLE_MOST 1024
+#define SECOND UINT64_C(1000000000)
+
+static struct {
+    bool on;
+    uint64_t threshold; /* ids of traces below it are sampled */
+    bool all;
+    rt_span *idle;
+    uint32_t idle_count;
+} spans = {.on = true, .all = true};
+
+void rt_spans_configure(const rt_span_options *options)
+{
+    spans.on = options->traces;
+    spans.all = options->sampling >= 1;
+    /* The upper half of the id's low word: 53 bits of a double are more than enough. */
+    spans.threshold = (uint64_t)(options->sampling * 0x1p32);
+}
+
+bool rt_spans_are_on(void)
+{
+    return spans.on;
+}
+
+static bool are_heard(void)
+{
+    return rt_outlet_takes(RT_RECORD_SPAN);
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+uint64_t rt_wall_time(uint64_t monotonic)
+{
+    static _Thread_local uint64_t offset, looked;
+    if (!offset || monotonic - looked > SECOND) {
+        struct timespec wall, own;
+        clock_gettime(CLOCK_MONOTONIC, &own);
+        clock_gettime(CLOCK_REALTIME, &wall);
+        offset = (uint64_t)wall.tv_sec * SECOND + (uint64_t)wall.tv_nsec -
+                 ((uint64_t)own.tv_sec * SECOND + (uint64_t)own.tv_nsec);
+        looked = monotonic;
+    }
+    return monotonic + offset;
+}
+
+/* --- the pool -------------------------------------------------------------------------------- */
+
+static rt_span *take_span(void)
+{
+    rt_span *span = spans.idle;
+    if (!span)
+        return rt_xcalloc(1, sizeof *span);
+    spans.idle = span->next_idle;
+    spans.idle_count--;
+    return span;
+}
+
+static void give_span(rt_span *span)
+{
+    if (spans.idle_count >= IDLE_MOST) {
+        rt_buffer_free(&span->notes);
+        free(span);
+        return;
+    }
+    span->next_idle = spans.idle;
+    spans.idle = span;
+    spans.idle_count++;
+}
+
+void rt_spans_free(void)
+{
+    while (spans.idle) {
+        rt_span *span = spans.idle;
+        spans.idle = span->next_idle;
+        rt_buffer_free(&span->notes);
+        free(span);
+    }
+    spans.idle_count = 0;
+}
+
+/* --- begin and end --------------------------------------------------------------------------- */
+
+void rt_trace_begin(rt_trace *trace)
+{
+    trace->high = rt_random_id();
+    trace->low = rt_random_id();
+    bool sampled = spans.all || (trace->low >> 32) < spans.threshold;
+    trace->flags = sampled ? RT_TRACE_SAMPLED : 0;
+}
+
+rt_span *rt_span_begin(rt_trace *place, const char *name, enum rt_span_kind kind,
+                       const rt_instance *instance, uint64_t now)
+{
+    if (!spans.on)
+        return NULL;
+    if (!(place->high | place->low))
+        rt_trace_begin(place);
+    if (!(place->flags & RT_TRACE_SAMPLED) || !are_heard())
+        return NULL;
+    rt_span *span = take_span();
+    span->name = name;
+    span->instance = instance;
+    span->place = *place;
+    span->id = rt_random_id();
+    span->began = now;
+    span->kind = (uint32_t)kind;
+    span->status = RT_STATUS_UNSET;
+    span->note_count = span->dropped = 0;
+    span->notes.length = 0;
+    place->parent = span->id;
+    return span;
+}
+
+static rt_str text_of(const char *text)
+{
+    return (rt_str){text, text ? strlen(text) : 0};
+}
+
+static rt_str state_of(const rt_trace *trace)
+{
+    return text_of(trace->state);
+}
+
+static void put(rt_span *span, uint64_t now, rt_str error)
+{
+    const rt_instance *instance = span->instance;
+    uint32_t status = span->status;
+    if (error.data)
+        status = RT_STATUS_ERROR;
+    rt_record_parts parts = {
+        .head = {.kind = RT_RECORD_SPAN,
+                 .level = (uint8_t)span->kind,
+                 .status = (uint8_t)status,
+                 .high = span->place.high,
+                 .low = span->place.low,
+                 .span = span->id,
+                 .parent = span->place.parent,
+                 .time = rt_wall_time(span->began),
+                 .duration = now - span->began,
+                 .flags = span->place.flags,
+                 .pid = (uint32_t)getpid(),
+                 .note_count = span->note_count,
+                 .dropped = span->dropped},
+        .texts = {[RT_TEXT_NAME] = text_of(span->name),
+                  [RT_TEXT_MODULE] = text_of(instance ? instance->name : "rtd"),
+                  [RT_TEXT_VERSION] = text_of(instance ? instance->version : RT_VERSION),
+                  [RT_TEXT_ERROR] = error,
+                  [RT_TEXT_STATE] = state_of(&span->place)},
+        .notes = {span->notes.data, span->notes.length}};
+    rt_record_put(&parts);
+}
+
+void rt_span_end(const rt_ctx *ctx, rt_span *span, uint64_t now, rt_str error)
+{
+    if (!span)
+        return;
+    if (ctx)
+        rt_span_text(span, "correlation.id", rt_host_correlation_id(ctx));
+    put(span, now, error);
+    give_span(span);
+}
+
+/* --- spans of a context ---------------------------------------------------------------------- */
+
+static void close_abandoned(rt_ctx *ctx, rt_open *open)
+{
+    rt_span *span = (rt_span *)open;
+    rt_exit exit;
+    rt_str error = {0};
+    rt_unit_exit(ctx, &exit);
+    if (exit.kind != RT_EXIT_SUCCESS) {
+        const char *message = exit.defect                         ? exit.defect
+                              : exit.error && exit.error->message ? exit.error->message
+                                                                  : rt_code_name(exit.result);
+        rt_span_error(span, exit.defect ? "defect" : rt_code_name(exit.result), message);
+        error = text_of(message);
+    }
+    rt_span_end(ctx, span, rt_host_now(), error);
+}
+
+rt_span *rt_span_open(rt_ctx *ctx, const char *name, enum rt_span_kind kind, uint64_t now)
+{
+    rt_trace *trace = rt_trace_of(ctx);
+    rt_span *span = rt_span_begin(trace, name, kind, ctx->instance, now);
+    if (!span)
+        return NULL;
+    span->open.abandon = close_abandoned;
+    rt_open_push(trace, &span->open);
+    return span;
+}
+
+/* The error of the context is the call's only if its code is; else it is an older one. */
+static const char *message_of(const rt_ctx *ctx, int result)
+{
+    const rt_error *error = rt_host_last_error(ctx);
+    bool ours = error && error->code == -result && error->message;
+    return ours ? error->message : rt_code_name(result);
+}
+
+void rt_span_close(rt_ctx *ctx, rt_span *span, uint64_t now, int result)
+{
+    if (!span)
+        return;
+    rt_trace *trace = rt_trace_of(ctx);
+    rt_open_pop(trace, &span->open);
+    trace->parent = span->place.parent;
+    rt_str error = {0};
+    if (result < 0) {
+        error = text_of(message_of(ctx, result));
+        rt_span_error(span, rt_code_name(result), error.data);
+    } else if (!span->status) {
+        span->status = RT_STATUS_OK;
+    }
+    rt_span_end(ctx, span, now, error);
+}
+
+rt_span *rt_span_current(const rt_ctx *ctx)
+{
+    for (rt_open *open = ctx ? rt_trace_of(ctx)->open : NULL; open; open = open->outer)
+        if (open->abandon == close_abandoned)
+            return (rt_span *)open;
+    return NULL;
+}
+
+void rt_span_of_work(rt_ctx *ctx, const char *name)
+{
+    rt_span_open(ctx, name, RT_SPAN_INTERNAL, rt_host_now());
+}
+
+/* --- notes ----------------------------------------------------------------------------------- */
+
+static bool has_room(rt_span *span)
+{
+    if (span->note_count < RT_SPAN_NOTES && span->notes.length < RT_RECORD_SIZE / 2)
+        return true;
+    span->dropped++;
+    return false;
+}
+
+static void add(rt_span *span, const rt_span_note *note)
+{
+    if (!has_room(span))
+        return;
+    rt_notes_add(&span->notes, note);
+    span->note_count++;
+}
+
+void rt_span_bytes(rt_span *span, const char *name, rt_str text)
+{
+    if (span && text.length)
+        add(span, &(rt_span_note){.type = RT_NOTE_TEXT, .name = text_of(name), .text = text});
+}
+
+void rt_span_text(rt_span *span, const char *name, const char *text)
+{
+    if (span && text)
+        add(span,
+            &(rt_span_note){.type = RT_NOTE_TEXT, .name = text_of(name), .text = text_of(text)});
+}
+
+void rt_span_integer(rt_span *span, const char *name, int64_t value)
+{
+    if (span)
+        add(span,
+            &(rt_span_note){.type = RT_NOTE_INTEGER, .name = text_of(name), .integer = value});
+}
+
+static void add_field(rt_buffer *notes, const rt_field *field)
+{
+    rt_span_note note = {.type = RT_NOTE_INTEGER, .name = text_of(field->name)};
+    note.integer = field->integer;
+    if (field->text) {
+        note.type = RT_NOTE_TEXT;
+        note.text = text_of(field->text);
+    }
+    rt_notes_add(notes, &note);
+}
+
+void rt_span_event(rt_span *span, const char *name, const rt_field *fields, size_t count)
+{
+    if (!span || !has_room(span))
+        return;
+    size_t kept = count < RT_SPAN_EVENT_NOTES ? count : RT_SPAN_EVENT_NOTES;
+    rt_span_note event = {
+        .type = RT_NOTE_EVENT, .name = text_of(name), .attributes = (uint32_t)kept};
+    event.integer = (int64_t)rt_wall_time(rt_host_now());
+    rt_notes_add(&span->notes, &event);
+    for (size_t i = 0; i < kept; i++)
+        add_field(&span->notes, &fields[i]);
+    span->note_count += 1;
+}
+
+void rt_span_error(rt_span *span, const char *type, const char *message)
+{
+    rt_span_text(span, "error.type", type);
+    rt_span_event(span, "exception",
+                  (rt_field[]){{"exception.type", type, 0}, {"exception.message", message, 0}}, 2);
+}
