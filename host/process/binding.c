@@ -40,19 +40,41 @@ static const void *padded(rt_arena *arena, const void *table, uint32_t view_size
     return copy;
 }
 
-/* NULL where a call can go straight through. */
-static const struct rt_effects *effects_of(rt_running *provider, const rt_plan_binding *binding)
+static rt_operation operation_of(const rt_running *provider, const rt_plan_binding *binding,
+                                 uint32_t index)
 {
-    struct rt_effects effects = {.quiet = binding->quiet};
-    bool heard = !binding->raw && binding->quiet != UINT64_MAX;
-    effects.log_success = effects.log_failure = heard; /* the level may change while it runs */
+    const struct rt_telemetry_settings *telemetry = &provider->runtime->plan->host.telemetry;
+    bool quiet = index < 64 && binding->quiet >> index & 1;
+    return (rt_operation){.logged = !quiet, /* the level may change while it runs */
+                          .traced = telemetry->traces,
+                          .counted = telemetry->metrics};
+}
+
+static bool is_heard(const rt_operation *operation)
+{
+    return operation->logged || operation->traced || operation->counted;
+}
+
+/* NULL where a call can go straight through. */
+static const struct rt_effects *effects_of(rt_running *provider, const rt_plan_binding *binding,
+                                           uint32_t view_size)
+{
+    rt_arena *arena = &provider->runtime->arena;
+    struct rt_effects effects = {
+        .operation_count = (uint32_t)((view_size - 2 * sizeof(uint32_t)) / sizeof(void *))};
+    bool heard = false;
+    effects.operations = rt_arena_alloc(arena, effects.operation_count * sizeof(rt_operation));
+    for (uint32_t i = 0; i < effects.operation_count && !binding->raw; i++) {
+        effects.operations[i] = operation_of(provider, binding, i);
+        heard |= is_heard(&effects.operations[i]);
+    }
     if (provider->starts_late) {
         effects.prepare = rt_lazy_start;
         effects.prepare_argument = provider;
     }
-    if (!effects.log_success && !effects.log_failure && !effects.prepare)
+    if (!heard && !effects.prepare)
         return NULL;
-    struct rt_effects *kept = rt_arena_alloc(&provider->runtime->arena, sizeof *kept);
+    struct rt_effects *kept = rt_arena_alloc(arena, sizeof *kept);
     *kept = effects;
     return kept;
 }
@@ -62,7 +84,7 @@ static rt_binding bound_to(rt_runtime *runtime, rt_running *provider, const void
 {
     return (rt_binding){.table = padded(&runtime->arena, table, view_size),
                         .instance = &provider->instance,
-                        .effects = effects_of(provider, binding),
+                        .effects = effects_of(provider, binding, view_size),
                         .count = 1};
 }
 

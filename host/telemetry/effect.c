@@ -2,9 +2,41 @@
 
 #include "fiber/fiber.h"
 #include "telemetry/log.h"
+#include "telemetry/metric.h"
+#include "telemetry/span.h"
 
 #include <rt/error.h>
 #include <stdio.h>
+
+/* Seconds; calls take microseconds where they wait for nobody. */
+static const double bounds[] = {0.00001, 0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                0.25,    0.5,    1,     2.5,   5,    10,    30};
+
+static rt_instrument succeeded = {.name = "effects.succeeded",
+                                  .unit = "{operation}",
+                                  .help = "Calls of capabilities that succeeded",
+                                  .kind = RT_COUNTER};
+static rt_instrument failed = {.name = "effects.failed",
+                               .unit = "{operation}",
+                               .help = "Calls of capabilities that failed",
+                               .kind = RT_COUNTER};
+static rt_instrument duration = {.name = "effects.duration",
+                                 .unit = "s",
+                                 .help = "Time that calls of capabilities took",
+                                 .kind = RT_HISTOGRAM,
+                                 .bounds = bounds,
+                                 .bound_count = sizeof bounds / sizeof bounds[0]};
+
+/* The frame's scratch. */
+enum { SPAN };
+
+static rt_operation *operation_of(const rt_effect_frame *frame)
+{
+    const struct rt_effects *effects = frame->binding->effects;
+    static rt_operation beyond; /* of a method that the plan does not know: nothing is done */
+    uint32_t index = frame->method->index;
+    return index < effects->operation_count ? &effects->operations[index] : &beyond;
+}
 
 int rt_host_effect_begin(rt_ctx *ctx, rt_effect_frame *frame)
 {
@@ -12,13 +44,36 @@ int rt_host_effect_begin(rt_ctx *ctx, rt_effect_frame *frame)
     if (effects->prepare)
         RT_TRY(effects->prepare(ctx, effects->prepare_argument));
     frame->started = rt_host_now();
+    frame->scratch[SPAN] = 0;
+    if (!operation_of(frame)->traced)
+        return 0;
+    rt_span *span = rt_span_open(ctx, frame->method->name, RT_SPAN_INTERNAL, frame->started);
+    frame->scratch[SPAN] = (uintptr_t)span;
+    if (span)
+        span->instance = frame->binding->instance;
     return 0;
 }
 
-static double milliseconds_since(uint64_t started)
+/* --- counting -------------------------------------------------------------------------------- */
+
+static rt_label label(const char *name, const char *value)
 {
-    return (double)(rt_host_now() - started) / 1e6;
+    return (rt_label){name, {value, strlen(value)}};
 }
+
+static void count(rt_operation *operation, const char *name, int result, uint64_t taken)
+{
+    const rt_label labels[] = {label("operation", name),
+                               label("error.type", result < 0 ? rt_code_name(result) : "")};
+    if (!operation->duration) {
+        operation->succeeded = rt_series_of(&succeeded, labels, 1);
+        operation->duration = rt_series_of(&duration, labels, 1);
+    }
+    rt_series_add(result < 0 ? rt_series_of(&failed, labels, 2) : operation->succeeded, 1);
+    rt_series_observe(operation->duration, (double)taken / 1e9);
+}
+
+/* --- logging --------------------------------------------------------------------------------- */
 
 /* The error of the context is the call's only if its code is; else it is an older one. */
 static const rt_error *error_of(const rt_ctx *ctx, int result)
@@ -27,7 +82,7 @@ static const rt_error *error_of(const rt_ctx *ctx, int result)
     return error && error->code == -result ? error : NULL;
 }
 
-static void log_failure(rt_ctx *ctx, const rt_effect_frame *frame, int result)
+static void log_failure(rt_ctx *ctx, const char *name, int result, double milliseconds)
 {
     const rt_error *error = error_of(ctx, result);
     const rt_field fields[] = {{"code", rt_code_name(result), 0},
@@ -35,25 +90,33 @@ static void log_failure(rt_ctx *ctx, const rt_effect_frame *frame, int result)
                                {"detail", error ? error->detail : NULL, 0}};
     size_t count = sizeof fields / sizeof fields[0] - !(error && error->detail);
     char text[160]; /* not in the arena: a service may fail for years */
-    snprintf(text, sizeof text, "%s failed after %.1f ms", frame->method->name,
-             milliseconds_since(frame->started));
+    snprintf(text, sizeof text, "%s failed after %.1f ms", name, milliseconds);
     rt_host_log_fields(ctx, RT_LOG_ERROR, fields, count, text);
 }
 
+static void tell(rt_ctx *ctx, const char *name, int result, uint64_t taken)
+{
+    double milliseconds = (double)taken / 1e6;
+    if (result >= 0 && rt_host_log_enabled(ctx, RT_LOG_DEBUG))
+        rt_host_log(ctx, RT_LOG_DEBUG, "%s completed in %.1f ms", name, milliseconds);
+    else if (result < 0 && rt_host_log_enabled(ctx, RT_LOG_ERROR))
+        log_failure(ctx, name, result, milliseconds);
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
 int rt_host_effect_again(rt_ctx *ctx, rt_effect_frame *frame, int *result)
 {
-    const struct rt_effects *effects = frame->binding->effects;
-    uint32_t index = frame->method->index;
+    rt_operation *operation = operation_of(frame);
+    uint64_t now = rt_host_now(), taken = now - frame->started;
+    const char *name = frame->method->name;
     frame->attempt++;
-    if (index < 64 && effects->quiet >> index & 1)
-        return 0;
-    if (*result < 0) {
-        if (effects->log_failure && rt_host_log_enabled(ctx, RT_LOG_ERROR))
-            log_failure(ctx, frame, *result);
-    } else if (effects->log_success && rt_host_log_enabled(ctx, RT_LOG_DEBUG)) {
-        rt_host_log(ctx, RT_LOG_DEBUG, "%s completed in %.1f ms", frame->method->name,
-                    milliseconds_since(frame->started));
-    }
+    if (operation->counted)
+        count(operation, name, *result, taken);
+    if (operation->logged)
+        tell(ctx, name, *result, taken); /* inside of the span */
+    if (frame->scratch[SPAN])
+        rt_span_close(ctx, (rt_span *)(uintptr_t)frame->scratch[SPAN], now, *result);
     return 0;
 }
 

@@ -1,18 +1,25 @@
 /* effect.h — what happens around an instrumented call of a capability method
  *
  * A binding whose `effects` is set runs rt_host_effect_begin before the provider and
- * rt_host_effect_again after it. Today an effect logs `<op> completed in N ms` (debug) or
- * `<op> failed after N ms` (error, with the code), and starts a lazy provider on its first use.
+ * rt_host_effect_again after it: the call gets a span, is counted and timed, and is logged as
+ * `<op> completed in N ms` (debug) or `<op> failed after N ms` (error, with the code). A lazy
+ * provider is started on its first use.
  */
 #ifndef RT_TELEMETRY_EFFECT_H
 #define RT_TELEMETRY_EFFECT_H
 
 #include <rt/capability.h>
+#include <stdbool.h>
+
+/* What is done around calls of one method through one binding. */
+typedef struct rt_operation {
+    bool logged, traced, counted;
+    struct rt_series *succeeded, *duration; /* found at its first call */
+} rt_operation;
 
 struct rt_effects {
-    bool log_success;
-    bool log_failure;
-    uint64_t quiet; /* methods that are not logged all the same: bits by method index */
+    rt_operation *operations; /* by method index */
+    uint32_t operation_count;
     /* Starts a lazy provider; 0 or -RT_E…. Called at each use, by several fibers at once too. */
     int (*prepare)(rt_ctx *ctx, void *argument);
     void *prepare_argument;

@@ -53,11 +53,10 @@ typedef struct rt_record {
     uint64_t span, parent;   /* 0: none */
     uint64_t time, duration; /* ns since the epoch; ns */
     uint32_t flags;          /* rt_trace_flags */
-    uint32_t pid;
     uint32_t note_count;
     uint32_t dropped; /* notes beyond the limits */
     uint32_t lengths[RT_TEXT_COUNT];
-    uint32_t notes_length;
+    uint32_t notes_length, reserved;
 } rt_record;
 
 /* Before its name and value. */

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define IDLE_MOST 1024
 #define SECOND UINT64_C(1000000000)
@@ -148,7 +147,6 @@ static void put(rt_span *span, uint64_t now, rt_str error)
                  .time = rt_wall_time(span->began),
                  .duration = now - span->began,
                  .flags = span->place.flags,
-                 .pid = (uint32_t)getpid(),
                  .note_count = span->note_count,
                  .dropped = span->dropped},
         .texts = {[RT_TEXT_NAME] = text_of(span->name),
