@@ -1,6 +1,7 @@
 /* exchange.c — one request and its answer, as a unit of work */
 #include "http/internal.h"
 #include "http/live.h"
+#include "http/observe.h"
 #include "http/status.h"
 
 #include <string.h>
@@ -44,6 +45,7 @@ static int run(rt_ctx *ctx, void *argument)
 {
     rt_exchange *exchange = argument;
     exchange->began = true;
+    rt_observe_enter(ctx, exchange);
     if (exchange->refusal)
         return answer_refusal(ctx, exchange);
     rt_full_request *full = rt_request_build(ctx, exchange);
@@ -66,13 +68,13 @@ static bool finish_coding(rt_ctx *ctx, rt_exchange *exchange)
 }
 
 /* Tells who counts, before the answer leaves. */
-static void report(rt_ctx *ctx, rt_exchange *exchange)
+static void report(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
 {
     const rt_response *response = &exchange->response;
     if (!response->streamed && !response->head_only)
         exchange->marks.sent = response->length;
     if (exchange->marks.began)
-        rt_features_end(ctx, exchange, response->status);
+        rt_features_end(ctx, exchange, exit, response->status);
 }
 
 static void conclude_stream(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
@@ -86,7 +88,7 @@ static void conclude_stream(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *e
     if (response->sized && !response->head_only && response->written != response->length)
         whole = false;
     whole = whole && finish_coding(ctx, exchange);
-    report(ctx, exchange);
+    report(ctx, exchange, exit);
     if (!exchange->gone) /* it may have gone by the last words */
         exchange->way->finish(exchange, whole);
 }
@@ -102,7 +104,7 @@ static void conclude(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit)
         rt_problem_of_exit(ctx, exchange, exit);
     else if (!exchange->response.status)
         rt_host_respond(ctx, &exchange->response, 204, NULL, NULL, 0);
-    report(ctx, exchange);
+    report(ctx, exchange, exit);
     exchange->way->answer(ctx, exchange);
 }
 
@@ -123,7 +125,7 @@ static void done(rt_ctx *ctx, const rt_exit *exit, void *argument)
     if (!exchange->gone)
         conclude(ctx, exchange, exit);
     else if (exchange->marks.began)
-        rt_features_end(ctx, exchange, RT_STATUS_GONE);
+        rt_features_end(ctx, exchange, exit, RT_STATUS_GONE);
     if (exchange->connection->server->features.marks)
         rt_marks_free(&exchange->marks);
     if (exchange->live || exchange->taking.data || exchange->trailers.data)
@@ -157,6 +159,13 @@ void rt_exchange_free(rt_exchange *exchange)
 
 /* --- the start ------------------------------------------------------------------------------- */
 
+/* Where a unit of work starts from, by its request's head. */
+typedef struct rt_start {
+    rt_trace trace;
+    const char *correlation; /* NULL: none came */
+    char copy[RT_CORRELATION_LIMIT + 1];
+} rt_start;
+
 static void start(rt_exchange *exchange, rt_unit_options *options)
 {
     exchange->busy = true;
@@ -174,10 +183,12 @@ static void start(rt_exchange *exchange, rt_unit_options *options)
 
 /* The host's own answer to a request whose response was begun. */
 static void refuse(rt_exchange *exchange, uint32_t status, const char *problem,
-                   const char *correlation_id)
+                   const rt_start *from)
 {
-    rt_unit_options options = {
-        .instance = &host_instance, .name = "http.refuse", .correlation_id = correlation_id};
+    rt_unit_options options = {.instance = &host_instance,
+                               .name = "http.refuse",
+                               .correlation_id = from->correlation,
+                               .trace = &from->trace};
     exchange->route = NULL;
     exchange->refusal = status;
     exchange->problem = problem;
@@ -185,33 +196,35 @@ static void refuse(rt_exchange *exchange, uint32_t status, const char *problem,
     start(exchange, &options);
 }
 
-/* NUL-terminated; NULL if there is none. */
-static const char *copy_correlation(char copy[RT_CORRELATION_LIMIT + 1], rt_str id)
+static void copy_correlation(rt_start *from, rt_str id)
 {
     if (!id.length)
-        return NULL;
-    memcpy(copy, id.data, id.length);
-    copy[id.length] = '\0';
-    return copy;
+        return;
+    memcpy(from->copy, id.data, id.length);
+    from->copy[id.length] = '\0';
+    from->correlation = from->copy;
 }
 
-static const char *begin(rt_exchange *exchange, char copy[RT_CORRELATION_LIMIT + 1])
+static void begin(rt_exchange *exchange, rt_start *from)
 {
     rt_http_server *server = exchange->connection->server;
     rt_response_begin(&exchange->response, server, server->head.method == RT_HEAD);
     exchange->response.takes_trailers = server->head.takes_trailers;
     exchange->refused = NULL;
     exchange->awaits = false;
-    rt_features_begin(exchange);
-    return copy_correlation(copy, server->head.correlation);
+    from->correlation = NULL;
+    from->trace = (rt_trace){0};
+    rt_features_begin(exchange, &from->trace);
+    copy_correlation(from, server->head.correlation);
 }
 
 void rt_exchange_refuse(rt_exchange *exchange, uint32_t status, const char *problem)
 {
-    char copy[RT_CORRELATION_LIMIT + 1];
-    const char *id = begin(exchange, copy);
+    rt_start from;
+    exchange->route = NULL;
+    begin(exchange, &from);
     exchange->allowed = 0;
-    refuse(exchange, status, problem, id);
+    refuse(exchange, status, problem, &from);
 }
 
 /* The host decodes no bodies. A handler that reads its body in pieces takes the bytes as they come,
@@ -242,7 +255,7 @@ static uint32_t judge(const rt_exchange *exchange)
     return server->head.method == RT_OPTIONS ? 204 : 405;
 }
 
-static void start_route(rt_exchange *exchange, const char *correlation_id)
+static void start_route(rt_exchange *exchange, const rt_start *from)
 {
     rt_http_server *server = exchange->connection->server;
     const rt_route *route = exchange->route;
@@ -252,7 +265,8 @@ static void start_route(rt_exchange *exchange, const char *correlation_id)
     rt_unit_options options = {.instance = route->instance,
                                .name = route->name,
                                .deadline = now + timeout,
-                               .correlation_id = correlation_id,
+                               .correlation_id = from->correlation,
+                               .trace = &from->trace,
                                .stack_size = route->stack_size,
                                .entry = route->entry};
     exchange->refusal = 0;
@@ -282,11 +296,11 @@ static const char *problem_of(const rt_exchange *exchange, uint32_t status)
 
 void rt_exchange_start(rt_exchange *exchange)
 {
-    char copy[RT_CORRELATION_LIMIT + 1];
-    const char *id = begin(exchange, copy);
+    rt_start from;
+    begin(exchange, &from);
     uint32_t status = judge(exchange);
     if (status)
-        refuse(exchange, status, problem_of(exchange, status), id);
+        refuse(exchange, status, problem_of(exchange, status), &from);
     else
-        start_route(exchange, id);
+        start_route(exchange, &from);
 }

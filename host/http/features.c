@@ -2,6 +2,7 @@
 #include "http/features.h"
 
 #include "http/internal.h"
+#include "http/observe.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ int rt_features_open(rt_features *features, const rt_http_options *options, uv_l
     if (options->hsts >= RT_S(1))
         rt_buffer_format(&features->hsts, "Strict-Transport-Security: max-age=%llu\r\n",
                          (unsigned long long)(options->hsts / RT_S(1)));
+    features->spans = options->spans;
     features->marks = features->cors || features->compression || logs;
     if (!logs)
         return 0;
@@ -88,13 +90,14 @@ void rt_marks_free(rt_marks *marks)
     *marks = (rt_marks){0};
 }
 
-void rt_features_begin(rt_exchange *exchange)
+void rt_features_begin(rt_exchange *exchange, rt_trace *trace)
 {
     const rt_connection *connection = exchange->connection;
     const rt_features *features = &connection->server->features;
     const rt_http_head *head = &connection->server->head;
     rt_marks *marks = &exchange->marks;
     marks->coding = RT_CODING_IDENTITY;
+    marks->span = NULL;
     marks->began = marks->sent = 0;
     marks->origin = (rt_origin){connection->peer, connection->secure, head->host};
     if (features->trust.count)
@@ -103,10 +106,12 @@ void rt_features_begin(rt_exchange *exchange)
         rt_cors_begin(features->cors, marks, head);
     if (features->compression)
         rt_compression_begin(features->compression, marks, head);
-    if (features->access) {
+    if (features->access || features->spans)
         marks->began = uv_hrtime();
+    if (features->access)
         rt_access_begin(features->access, exchange);
-    }
+    if (features->spans)
+        rt_observe_begin(exchange, trace);
 }
 
 /* Adds the lines that the handler has not set. */
@@ -140,11 +145,13 @@ void rt_features_decorate(rt_exchange *exchange)
         response->common = (rt_str){features->security.data, features->security.length};
 }
 
-void rt_features_end(rt_ctx *ctx, rt_exchange *exchange, uint32_t status)
+void rt_features_end(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit, uint32_t status)
 {
     rt_marks *marks = &exchange->marks;
     const rt_features *features = &exchange->connection->server->features;
-    rt_report report = {exchange->route, status, uv_hrtime() - marks->began, marks->sent};
+    uint64_t now = uv_hrtime();
+    rt_report report = {exchange->route, status, now - marks->began, marks->sent};
     if (features->access)
         rt_access_end(features->access, ctx, exchange, &report);
+    rt_observe_end(ctx, exchange, exit, status, now);
 }

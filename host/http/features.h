@@ -8,11 +8,13 @@
 #ifndef RT_HTTP_FEATURES_H
 #define RT_HTTP_FEATURES_H
 
+#include "fiber/trace.h"
 #include "http/coding.h"
 #include "http/forwarded.h"
 #include "http/http.h"
 #include "http/router.h"
 
+#include <rt/context.h>
 #include <uv.h>
 
 typedef struct rt_exchange rt_exchange;
@@ -29,6 +31,7 @@ typedef struct rt_features {
     rt_buffer security;          /* whole lines; empty: off */
     rt_buffer hsts;              /* a line; empty: off */
     bool marks;                  /* an exchange may own memory in its rt_marks */
+    bool spans;                  /* requests are part of traces */
 } rt_features;
 
 typedef struct rt_marks {
@@ -37,8 +40,9 @@ typedef struct rt_marks {
     rt_buffer cors;      /* lines for the answer */
     rt_encoder *encoder; /* of an answer that streams */
     rt_access_record *access;
-    uint64_t began; /* ns; only where somebody wants to know */
-    uint64_t sent;  /* bytes of the body */
+    struct rt_span *span; /* NULL: none is recorded */
+    uint64_t began;       /* ns; only where somebody wants to know */
+    uint64_t sent;        /* bytes of the body */
 } rt_marks;
 
 /* What an exchange came to; whoever counts or logs is told so. */
@@ -52,12 +56,12 @@ typedef struct rt_report {
 /* features.c */
 int rt_features_open(rt_features *features, const rt_http_options *options, uv_loop_t *loop);
 void rt_features_close(rt_features *features); /* what is logged by then is written */
-/* Begins an exchange whose head is the server's. */
-void rt_features_begin(rt_exchange *exchange);
+/* Begins an exchange whose head is the server's, and finds its place in a trace. */
+void rt_features_begin(rt_exchange *exchange, rt_trace *trace);
 /* The header lines that every answer gets, once the handler's own are known. */
 void rt_features_decorate(rt_exchange *exchange);
 /* The exchange has ended; the one place that is told of each. */
-void rt_features_end(rt_ctx *ctx, rt_exchange *exchange, uint32_t status);
+void rt_features_end(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit, uint32_t status);
 void rt_marks_free(rt_marks *marks);
 /* The value of a field of the parsed head; `lower` in lower case. */
 rt_str rt_head_field(const rt_http_head *head, const char *lower);

@@ -29,6 +29,7 @@ typedef struct rt_http_options {
     struct rt_tls *tls;        /* tls.h; the caller's; NULL: no listener may be of TLS */
     uint32_t max_streams;      /* of one HTTP/2 connection, at once */
     bool http1_only;
+    bool spans;         /* requests are part of traces */
     uint64_t *requests; /* counts those that routes were started for; or NULL */
     bool security_headers;
     bool development; /* problem+json then carries the message of 5xx errors */

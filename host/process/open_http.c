@@ -42,6 +42,7 @@ rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, const rt_ht
         .access_output = parts->access_output,
         .service = plan->host.name,
         .requests = parts->requests,
+        .spans = plan->host.telemetry.traces,
         .hsts = (uint64_t)plan->host.http.hsts,
         .max_streams = (uint32_t)plan->host.http.max_streams,
         .http1_only = !plan->host.http.http2,
