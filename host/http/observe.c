@@ -48,6 +48,8 @@ static const char *joined_state(rt_arena *arena, const rt_http_head *head)
 void rt_observe_enter(rt_ctx *ctx, const rt_exchange *exchange)
 {
     rt_trace *trace = rt_trace_of(ctx);
+    if (exchange->marks.span)
+        rt_span_enter(ctx, exchange->marks.span);
     if (trace->state != unread)
         return;
     rt_arena *arena = rt_unit_arena(ctx);

@@ -5,6 +5,7 @@
 #include "process/runtime.h"
 #include "telemetry/effect.h"
 #include "telemetry/log.h"
+#include "telemetry/span.h"
 
 static const rt_host table = {
     .size = sizeof(rt_host),
@@ -91,6 +92,12 @@ static const rt_host table = {
     .websocket_send = rt_host_websocket_send,
     .websocket_close = rt_host_websocket_close,
     .websocket_subprotocol = rt_host_websocket_subprotocol,
+
+    .span_start = rt_host_span_start,
+    .span_finish = rt_host_span_finish,
+    .span_recorded = rt_host_span_recorded,
+    .span_add = rt_host_span_add,
+    .traceparent = rt_host_traceparent,
 };
 
 const rt_host *rt_host_table = &table;

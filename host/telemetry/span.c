@@ -222,10 +222,22 @@ void rt_span_close(rt_ctx *ctx, rt_span *span, uint64_t now, int result)
     rt_span_end(ctx, span, now, error);
 }
 
+/* Whoever brought it ends it. */
+static void leave_open(rt_ctx *ctx, rt_open *open)
+{
+    (void)ctx, (void)open;
+}
+
+void rt_span_enter(rt_ctx *ctx, rt_span *span)
+{
+    span->open.abandon = leave_open;
+    rt_open_push(rt_trace_of(ctx), &span->open);
+}
+
 rt_span *rt_span_current(const rt_ctx *ctx)
 {
     for (rt_open *open = ctx ? rt_trace_of(ctx)->open : NULL; open; open = open->outer)
-        if (open->abandon == close_abandoned)
+        if (open->abandon == close_abandoned || open->abandon == leave_open)
             return (rt_span *)open;
     return NULL;
 }
@@ -303,4 +315,65 @@ void rt_span_error(rt_span *span, const char *type, const char *message)
     rt_span_text(span, "error.type", type);
     rt_span_event(span, "exception",
                   (rt_field[]){{"exception.type", type, 0}, {"exception.message", message, 0}}, 2);
+}
+
+/* --- the SDK's ------------------------------------------------------------------------------- */
+
+rt_span *rt_host_span_start(rt_ctx *ctx, const char *name, uint32_t kind)
+{
+    bool known = kind >= RT_SPAN_INTERNAL && kind <= RT_SPAN_CONSUMER;
+    rt_span *span = rt_span_open(ctx, "span", known ? kind : RT_SPAN_INTERNAL, rt_host_now());
+    if (span && name)
+        span->name = rt_arena_copy(rt_unit_arena(ctx), name);
+    return span;
+}
+
+static bool is_open_in(const rt_ctx *ctx, const rt_span *span)
+{
+    for (const rt_open *open = rt_trace_of(ctx)->open; open; open = open->outer) {
+        if (open == &span->open)
+            return true;
+        if (open->abandon != close_abandoned)
+            return false;
+    }
+    return false;
+}
+
+/* Only what is open here may be ended, whatever the pointer is. */
+void rt_host_span_finish(rt_ctx *ctx, rt_span *span, int result)
+{
+    if (!is_open_in(ctx, span))
+        return;
+    uint64_t now = rt_host_now();
+    for (rt_span *inner; (inner = rt_span_current(ctx)) != span;)
+        rt_span_close(ctx, inner, now, 0);
+    rt_span_close(ctx, span, now, result);
+}
+
+/* That of its request, too, where no other is open. */
+int rt_host_span_recorded(const rt_ctx *ctx)
+{
+    return rt_span_current(ctx) != NULL;
+}
+
+void rt_host_span_add(rt_ctx *ctx, const char *event, const rt_field *fields, uint64_t count)
+{
+    rt_span *span = rt_span_current(ctx);
+    if (event)
+        rt_span_event(span, event, fields, count);
+    for (uint64_t i = 0; !event && span && i < count; i++) {
+        if (fields[i].text)
+            rt_span_text(span, fields[i].name, fields[i].text);
+        else
+            rt_span_integer(span, fields[i].name, fields[i].integer);
+    }
+}
+
+const char *rt_host_traceparent(rt_ctx *ctx, char *text)
+{
+    rt_trace *trace = rt_trace_of(ctx);
+    if (!spans.on && !(trace->high | trace->low))
+        return NULL;
+    rt_traceparent_write(text, trace);
+    return trace->state && *trace->state ? trace->state : NULL;
 }

@@ -17,19 +17,12 @@
 #include "telemetry/record.h"
 
 #include <rt/log.h>
+#include <rt/span.h>
 
 #define RT_SPAN_NOTES 128u       /* most attributes and events of a span */
 #define RT_SPAN_EVENT_NOTES 128u /* most attributes of an event */
 
-enum rt_span_kind {
-    RT_SPAN_INTERNAL = 1,
-    RT_SPAN_SERVER = 2,
-    RT_SPAN_CLIENT = 3,
-    RT_SPAN_PRODUCER = 4,
-    RT_SPAN_CONSUMER = 5,
-};
-
-typedef struct rt_span {
+struct rt_span {
     rt_open open; /* first; pushed while it is open, unless it is a request's */
     struct rt_span *next_idle;
     const char *name;            /* lives as long as the span */
@@ -41,7 +34,7 @@ typedef struct rt_span {
     uint32_t status; /* rt_span_status; RT_STATUS_UNSET: by how it ends */
     uint32_t note_count, dropped;
     rt_buffer notes;
-} rt_span;
+};
 
 typedef struct rt_span_options {
     bool traces;     /* false: none are made, and what comes in is only passed on */
@@ -68,6 +61,8 @@ void rt_span_of_work(rt_ctx *ctx, const char *name);
 /* A span that no unit of work brackets: it begins inside of `place`, whose parent it becomes. */
 rt_span *rt_span_begin(rt_trace *place, const char *name, enum rt_span_kind kind,
                        const rt_instance *instance, uint64_t now);
+/* What happens in the context from now on is said of it; it is not ended with the context. */
+void rt_span_enter(rt_ctx *ctx, rt_span *span);
 /* `ctx`: whose correlation id it gets; or NULL. `error`: what went wrong, or an empty text. */
 void rt_span_end(const rt_ctx *ctx, rt_span *span, uint64_t now, rt_str error);
 
@@ -91,6 +86,13 @@ void rt_traceparent_write(char text[RT_TRACEPARENT_LENGTH + 1], rt_trace *trace)
 /* What is kept of one `tracestate` header field, or several joined by a comma: at most 512 bytes of
  * well-formed members; empty: it is damaged, and dropped as the specification says. */
 rt_str rt_tracestate_judge(rt_str text);
+
+/* Behind the SDK's table. */
+rt_span *rt_host_span_start(rt_ctx *ctx, const char *name, uint32_t kind);
+void rt_host_span_finish(rt_ctx *ctx, rt_span *span, int result);
+int rt_host_span_recorded(const rt_ctx *ctx);
+void rt_host_span_add(rt_ctx *ctx, const char *event, const rt_field *fields, uint64_t count);
+const char *rt_host_traceparent(rt_ctx *ctx, char *text);
 
 void rt_hexadecimal(char text[17], uint64_t value); /* 16 digits and a NUL */
 

@@ -29,6 +29,7 @@ typedef struct rt_mutex rt_mutex;
 typedef struct rt_semaphore rt_semaphore;
 typedef struct rt_channel rt_channel;
 typedef struct rt_json rt_json;
+typedef struct rt_span rt_span;
 
 /* A unit of work, or part of one: 0 or -RT_E…. */
 typedef int (*rt_work)(rt_ctx *ctx, void *argument);
@@ -161,6 +162,13 @@ struct rt_host {
                           uint64_t length);
     int (*websocket_close)(rt_ctx *ctx, rt_websocket *socket, uint32_t code, const char *reason);
     const char *(*websocket_subprotocol)(const rt_websocket *socket);
+
+    /* span.h */
+    rt_span *(*span_start)(rt_ctx *ctx, const char *name, uint32_t kind);
+    void (*span_finish)(rt_ctx *ctx, rt_span *span, int result);
+    int (*span_recorded)(const rt_ctx *ctx);
+    void (*span_add)(rt_ctx *ctx, const char *event, const struct rt_field *fields, uint64_t count);
+    const char *(*traceparent)(rt_ctx *ctx, char *text);
 };
 
 /* This plugin's view of it; RT_MODULE defines it, the host fills it in before registration. */

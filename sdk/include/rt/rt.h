@@ -12,6 +12,7 @@
 #include <rt/json.h>
 #include <rt/log.h>
 #include <rt/module.h>
+#include <rt/span.h>
 #include <rt/sse.h>
 #include <rt/wait.h>
 #include <rt/websocket.h>
