@@ -158,10 +158,15 @@ void *rt_outlet_take(size_t size)
     return room->used + size > outlet.size ? NULL : room->records + room->used;
 }
 
+static rt_batch *batch_now(void)
+{
+    return outlet.room ? &outlet.room->batch : &outlet.batch;
+}
+
 static void send_single(size_t size)
 {
     const rt_record *record = single;
-    if (!send_records(outlet.socket, &outlet.batch, record, size))
+    if (!send_records(outlet.socket, batch_now(), record, size))
         rt_outlet_dropped(record->kind);
     free(single);
     single = NULL;
@@ -185,8 +190,7 @@ void rt_outlet_taken(size_t size)
 
 void rt_outlet_dropped(uint32_t kind)
 {
-    rt_batch *batch = outlet.room ? &outlet.room->batch : &outlet.batch;
-    __atomic_fetch_add(&batch->dropped[kind == RT_RECORD_LOG], 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&batch_now()->dropped[kind == RT_RECORD_LOG], 1, __ATOMIC_RELAXED);
 }
 
 /* --- in the supervisor ----------------------------------------------------------------------- */

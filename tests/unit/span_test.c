@@ -1,0 +1,506 @@
+/* Spans as an exporter gets them: opened in units of work, packed, and sent into a socket. */
+#include "fiber_kit.h"
+#include "telemetry/outlet.h"
+#include "telemetry/span.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ROOM = 128 << 10, SPANS_MOST = 64 };
+
+static int ends[2];
+static _Alignas(16) char room[ROOM];
+
+/* What arrived, in order. */
+static struct {
+    char bytes[512 << 10];
+    size_t length;
+    rt_record_view views[SPANS_MOST];
+    size_t count;
+    rt_batch batch;
+} got;
+
+static void take_message(void)
+{
+    char *to = got.bytes + got.length;
+    ssize_t length = recv(ends[1], to, sizeof got.bytes - got.length, MSG_DONTWAIT);
+    if (length < (ssize_t)sizeof got.batch)
+        return;
+    memcpy(&got.batch, to, sizeof got.batch);
+    for (char *at = to + sizeof got.batch, *end = to + length; at < end;) {
+        rt_record_view *view = &got.views[got.count];
+        if (got.count == SPANS_MOST || !rt_record_read(view, at, (size_t)(end - at)))
+            break;
+        at += view->head.size;
+        got.count++;
+    }
+    got.length += (size_t)length;
+}
+
+static void receive(void)
+{
+    size_t before;
+    got.length = got.count = 0;
+    do {
+        before = got.length;
+        take_message();
+    } while (got.length > before);
+}
+
+static void listen_to_spans(double sampling)
+{
+    CU_ASSERT_EQUAL(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    rt_outlet_open(&(rt_outlet_options){
+        .socket = ends[0], .room = room, .size = sizeof room, .worker = 3, .spans = true});
+    rt_spans_configure(&(rt_span_options){.traces = true, .sampling = sampling});
+}
+
+static void stop_listening(void)
+{
+    rt_outlet_open(&(rt_outlet_options){.socket = -1});
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* --- looking at what arrived ----------------------------------------------------------------- */
+
+static bool is_text(rt_str text, const char *expected)
+{
+    return text.length == strlen(expected) &&
+           (!text.length || memcmp(text.data, expected, text.length) == 0);
+}
+
+static const rt_record_view *named(const char *name)
+{
+    for (size_t i = 0; i < got.count; i++)
+        if (is_text(got.views[i].texts[RT_TEXT_NAME], name))
+            return &got.views[i];
+    CU_FAIL("no such span");
+    return &got.views[SPANS_MOST - 1];
+}
+
+/* A copy: reading moves the view. */
+static bool find_note(const rt_record_view *view, const char *name, rt_span_note *note)
+{
+    rt_record_view copy = *view;
+    while (rt_record_next(&copy, note))
+        if (is_text(note->name, name))
+            return true;
+    return false;
+}
+
+static bool has_text(const rt_record_view *view, const char *name, const char *text)
+{
+    rt_span_note note;
+    return find_note(view, name, &note) && note.type == RT_NOTE_TEXT && is_text(note.text, text);
+}
+
+static bool has_number(const rt_record_view *view, const char *name, int64_t number)
+{
+    rt_span_note note;
+    return find_note(view, name, &note) && note.type == RT_NOTE_INTEGER && note.integer == number;
+}
+
+static void work_of(rt_work work, void *argument)
+{
+    run_with(&(rt_loop_options){.span = rt_span_of_work}, (rt_unit_options){0}, work, argument);
+    receive();
+}
+
+/* --- spans of units of work ------------------------------------------------------------------ */
+
+static int nest(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    rt_span *outer = rt_host_span_start(ctx, "outer", RT_SPAN_CLIENT);
+    rt_span *inner = rt_host_span_start(ctx, "inner", RT_SPAN_INTERNAL);
+    rt_host_span_add(ctx, NULL, (rt_field[]){{"sku", "tea", 0}, {"lines", NULL, 3}}, 2);
+    rt_host_span_add(ctx, "cache miss", (rt_field[]){{"key", "k1", 0}}, 1);
+    rt_host_span_finish(ctx, inner, 0);
+    int result = rt_host_fail(ctx, RT_EUNAVAILABLE, "the shop is shut");
+    rt_host_span_finish(ctx, outer, result);
+    return 0;
+}
+
+static void spans_nest_and_say_how_they_ended(void)
+{
+    listen_to_spans(1);
+    work_of(nest, NULL);
+    CU_ASSERT_EQUAL(got.count, 2);
+    CU_ASSERT_EQUAL(got.batch.worker, 3);
+    CU_ASSERT_EQUAL(got.batch.pid, (uint32_t)getpid());
+    const rt_record_view *outer = named("outer"), *inner = named("inner");
+    CU_ASSERT_EQUAL(inner->head.parent, outer->head.span);
+    CU_ASSERT_EQUAL(outer->head.parent, 0);
+    CU_ASSERT_TRUE(inner->head.high == outer->head.high && inner->head.low == outer->head.low);
+    CU_ASSERT_TRUE(inner->head.time >= outer->head.time);
+    CU_ASSERT_TRUE(inner->head.duration <= outer->head.duration);
+    CU_ASSERT_EQUAL(outer->head.level, RT_SPAN_CLIENT);
+    CU_ASSERT_EQUAL(inner->head.status, RT_STATUS_OK);
+    CU_ASSERT_TRUE(has_text(inner, "sku", "tea"));
+    CU_ASSERT_TRUE(has_number(inner, "lines", 3));
+    CU_ASSERT_TRUE(has_text(inner, "key", "k1"));
+    CU_ASSERT_TRUE(is_text(inner->texts[RT_TEXT_MODULE], "shop"));
+    CU_ASSERT_EQUAL(outer->head.status, RT_STATUS_ERROR);
+    CU_ASSERT_TRUE(is_text(outer->texts[RT_TEXT_ERROR], "the shop is shut"));
+    CU_ASSERT_TRUE(has_text(outer, "error.type", "UNAVAILABLE"));
+    CU_ASSERT_TRUE(has_text(outer, "exception.message", "the shop is shut"));
+    stop_listening();
+}
+
+static int forget_then_die(rt_ctx *ctx, void *argument)
+{
+    rt_host_span_start(ctx, "forgotten", RT_SPAN_INTERNAL);
+    rt_host_span_start(ctx, "within", RT_SPAN_INTERNAL);
+    if (argument)
+        rt_host_die(ctx, "%s", (const char *)argument);
+    return 0;
+}
+
+static void what_is_left_open_ends_with_its_unit(void)
+{
+    listen_to_spans(1);
+    work_of(forget_then_die, NULL);
+    CU_ASSERT_EQUAL(got.count, 2);
+    CU_ASSERT_EQUAL(named("within")->head.parent, named("forgotten")->head.span);
+    CU_ASSERT_EQUAL(named("forgotten")->head.status, RT_STATUS_UNSET);
+    work_of(forget_then_die, "out of tea");
+    CU_ASSERT_EQUAL(got.count, 2);
+    CU_ASSERT_EQUAL(named("within")->head.status, RT_STATUS_ERROR);
+    CU_ASSERT_TRUE(has_text(named("within"), "error.type", "defect"));
+    CU_ASSERT_TRUE(is_text(named("forgotten")->texts[RT_TEXT_ERROR], "out of tea"));
+    stop_listening();
+}
+
+static int child(rt_ctx *ctx, void *argument)
+{
+    rt_span *span = rt_host_span_start(ctx, argument, RT_SPAN_INTERNAL);
+    int result = rt_sleep(ctx, RT_MS(1));
+    rt_host_span_finish(ctx, span, result);
+    return result;
+}
+
+static int spawn_two(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    rt_span *span = rt_host_span_start(ctx, "parent", RT_SPAN_INTERNAL);
+    rt_task *one = rt_host_spawn(ctx, child, "one"), *two = rt_host_spawn(ctx, child, "two");
+    int first = rt_host_join(ctx, one), second = rt_host_join(ctx, two);
+    rt_host_span_finish(ctx, span, first < 0 ? first : second);
+    return 0;
+}
+
+static void children_are_inside_of_the_span_they_were_started_in(void)
+{
+    listen_to_spans(1);
+    work_of(spawn_two, NULL);
+    CU_ASSERT_EQUAL(got.count, 3);
+    CU_ASSERT_EQUAL(named("one")->head.parent, named("parent")->head.span);
+    CU_ASSERT_EQUAL(named("two")->head.parent, named("parent")->head.span);
+    CU_ASSERT_NOT_EQUAL(named("one")->head.span, named("two")->head.span);
+    stop_listening();
+}
+
+static int finish_in_disorder(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    rt_span *outer = rt_host_span_start(ctx, "outer", 99);
+    rt_span *inner = rt_host_span_start(ctx, "inner", RT_SPAN_INTERNAL);
+    rt_host_span_finish(ctx, outer, 0);
+    rt_host_span_finish(ctx, inner, 0);
+    rt_host_span_finish(ctx, outer, 0);
+    rt_host_span_finish(ctx, (rt_span *)(uintptr_t)0xdead, 0);
+    return 0;
+}
+
+static void ending_a_span_twice_or_in_disorder_is_harmless(void)
+{
+    listen_to_spans(1);
+    work_of(finish_in_disorder, NULL);
+    CU_ASSERT_EQUAL(got.count, 2);
+    CU_ASSERT_EQUAL(named("inner")->head.parent, named("outer")->head.span);
+    CU_ASSERT_EQUAL(named("outer")->head.level, RT_SPAN_INTERNAL);
+    stop_listening();
+}
+
+static int nothing(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    return rt_host_fail(ctx, RT_ENOT_FOUND, "no tea");
+}
+
+static int run_named(rt_ctx *ctx, void *argument)
+{
+    rt_exit exit = {.size = sizeof exit};
+    (void)argument;
+    rt_host_run(ctx, &(rt_run_options){.size = sizeof(rt_run_options), .name = "brew"}, nothing,
+                NULL);
+    rt_host_run_exit(ctx, &(rt_run_options){.size = sizeof(rt_run_options)}, nothing, NULL, &exit);
+    return 0;
+}
+
+static void work_that_is_run_has_a_span_of_its_name(void)
+{
+    listen_to_spans(1);
+    work_of(run_named, NULL);
+    CU_ASSERT_EQUAL(got.count, 2);
+    CU_ASSERT_EQUAL(named("brew")->head.status, RT_STATUS_ERROR);
+    CU_ASSERT_TRUE(has_text(named("brew"), "error.type", "NOT_FOUND"));
+    CU_ASSERT_TRUE(is_text(named("runtime.run_exit")->texts[RT_TEXT_ERROR], "no tea"));
+    stop_listening();
+}
+
+/* --- limits ---------------------------------------------------------------------------------- */
+
+static int add_many(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    static char large[RT_RECORD_TEXT + 100];
+    memset(large, 'x', sizeof large - 1);
+    rt_span *span = rt_host_span_start(ctx, "many", RT_SPAN_INTERNAL);
+    rt_host_span_add(ctx, NULL, (rt_field[]){{"large", large, 0}}, 1);
+    for (int i = 0; i < 200; i++)
+        rt_host_span_add(ctx, NULL, (rt_field[]){{"number", NULL, i}}, 1);
+    rt_host_span_finish(ctx, span, 0);
+    return 0;
+}
+
+static void attributes_beyond_the_limits_are_counted_and_left_out(void)
+{
+    rt_span_note note;
+    listen_to_spans(1);
+    work_of(add_many, NULL);
+    CU_ASSERT_EQUAL(got.count, 1);
+    const rt_record_view *many = named("many");
+    CU_ASSERT_EQUAL(many->head.note_count, RT_SPAN_NOTES);
+    CU_ASSERT_EQUAL(many->head.dropped, 201 - RT_SPAN_NOTES + 1); /* the correlation id, too */
+    CU_ASSERT_TRUE(find_note(many, "large", &note));
+    CU_ASSERT_EQUAL(note.text.length, RT_RECORD_TEXT);
+    stop_listening();
+}
+
+static int make_spans(rt_ctx *ctx, void *argument)
+{
+    for (int i = 0; i < *(int *)argument; i++)
+        rt_host_span_finish(ctx, rt_host_span_start(ctx, "one of many", RT_SPAN_INTERNAL), 0);
+    return 0;
+}
+
+static void a_reader_that_does_not_keep_up_costs_spans_and_no_time(void)
+{
+    int count = 20000, one = 1;
+    uint64_t arrived = 0;
+    char byte;
+    listen_to_spans(1);
+    run(make_spans, &count);
+    while (recv(ends[1], &byte, 1, MSG_DONTWAIT) > 0)
+        arrived++;
+    CU_ASSERT_TRUE(arrived > 0 && arrived < (uint64_t)count);
+    work_of(make_spans, &one);
+    CU_ASSERT_EQUAL(got.count, 1);
+    CU_ASSERT_EQUAL(arrived + got.batch.dropped[0], (uint64_t)count);
+    stop_listening();
+}
+
+static int try_sampling(rt_ctx *ctx, void *argument)
+{
+    rt_span *span = rt_host_span_start(ctx, "perhaps", RT_SPAN_INTERNAL);
+    *(int *)argument += span != NULL;
+    rt_host_span_finish(ctx, span, 0);
+    return 0;
+}
+
+static void a_share_of_the_traces_is_recorded(void)
+{
+    int recorded = 0;
+    listen_to_spans(0.25);
+    CU_ASSERT_EQUAL(rt_loop_open(&(rt_loop_options){0}), 0);
+    rt_unit_options options = {.instance = &shop, .name = "test"};
+    for (int i = 0; i < 4000; i++)
+        rt_unit_start(&options, try_sampling, &recorded);
+    rt_loop_close();
+    CU_ASSERT_TRUE(recorded > 800 && recorded < 1200); /* six standard deviations and more */
+    stop_listening();
+    listen_to_spans(0);
+    recorded = 0;
+    run(try_sampling, &recorded);
+    CU_ASSERT_EQUAL(recorded, 0);
+    stop_listening();
+    rt_spans_configure(&(rt_span_options){.traces = true, .sampling = 1});
+}
+
+static int continue_trace(rt_ctx *ctx, void *argument)
+{
+    char text[RT_TRACEPARENT_SIZE];
+    *rt_trace_of(ctx) = *(rt_trace *)argument;
+    rt_span *span = rt_host_span_start(ctx, "continued", RT_SPAN_SERVER);
+    CU_ASSERT_PTR_NOT_NULL(rt_host_traceparent(ctx, text));
+    CU_ASSERT_EQUAL(strncmp(text, "00-0af7651916cd43dd8448eb211c80319c-", 36), 0);
+    CU_ASSERT_STRING_EQUAL(text + 52, span ? "-01" : "-00");
+    rt_host_span_finish(ctx, span, 0);
+    rt_host_traceparent(ctx, text);
+    CU_ASSERT_EQUAL(strncmp(text + 36, "b7ad6b7169203331", 16), 0);
+    return 0;
+}
+
+static void the_caller_decides_about_a_trace_that_comes_in(void)
+{
+    rt_trace trace = {.state = "vendor=1"};
+    CU_ASSERT_TRUE(rt_traceparent_read(
+        &trace, RT_STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")));
+    listen_to_spans(0);
+    work_of(continue_trace, &trace);
+    CU_ASSERT_EQUAL(got.count, 1);
+    CU_ASSERT_EQUAL(named("continued")->head.parent, 0xb7ad6b7169203331);
+    CU_ASSERT_TRUE(is_text(named("continued")->texts[RT_TEXT_STATE], "vendor=1"));
+    stop_listening();
+    listen_to_spans(1);
+    trace.flags = 0;
+    work_of(continue_trace, &trace);
+    CU_ASSERT_EQUAL(got.count, 0);
+    stop_listening();
+}
+
+/* --- texts of other processes ---------------------------------------------------------------- */
+
+static void traceparents_are_read_as_the_specification_says(void)
+{
+    static const struct {
+        const char *text;
+        bool taken;
+    } cases[] = {
+        {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true},
+        {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff", true},
+        {"cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true},
+        {"cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what", true},
+        {"cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.what", false},
+        {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what", false},
+        {"ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", false},
+        {"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", false},
+        {"00-00000000000000000000000000000000-b7ad6b7169203331-01", false},
+        {"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", false},
+        {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0", false},
+        {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0x", false},
+        {"00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rt_trace trace = {0};
+        bool taken = rt_traceparent_read(&trace, (rt_str){cases[i].text, strlen(cases[i].text)});
+        if (taken != cases[i].taken)
+            printf("\n    %s\n", cases[i].text);
+        CU_ASSERT_EQUAL(taken, cases[i].taken);
+        CU_ASSERT_EQUAL(trace.high, taken ? 0x0af7651916cd43dd : 0);
+        CU_ASSERT_EQUAL(trace.low, taken ? 0x8448eb211c80319c : 0);
+    }
+}
+
+static void a_traceparent_comes_back_as_it_was_read(void)
+{
+    static const char text[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    char written[RT_TRACEPARENT_LENGTH + 1];
+    rt_trace trace = {0};
+    CU_ASSERT_TRUE(rt_traceparent_read(&trace, (rt_str){text, strlen(text)}));
+    rt_traceparent_write(written, &trace);
+    CU_ASSERT_STRING_EQUAL(written, text);
+}
+
+static bool keeps(const char *text, const char *kept)
+{
+    rt_str judged = rt_tracestate_judge((rt_str){text, strlen(text)});
+    return is_text(judged, kept);
+}
+
+static void a_tracestate_that_is_damaged_is_dropped(void)
+{
+    CU_ASSERT_TRUE(keeps("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
+                         "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"));
+    CU_ASSERT_TRUE(keeps(" a=1 , b=2 ", "a=1 , b=2"));
+    CU_ASSERT_TRUE(keeps("fw529a3039@dt=1", "fw529a3039@dt=1"));
+    CU_ASSERT_TRUE(keeps("a=1,,b=2", "a=1,,b=2"));
+    CU_ASSERT_TRUE(keeps("a", ""));
+    CU_ASSERT_TRUE(keeps("a=", ""));
+    CU_ASSERT_TRUE(keeps("A=1", ""));
+    CU_ASSERT_TRUE(keeps("a=1=2", ""));
+    CU_ASSERT_TRUE(keeps("a=\x01", ""));
+    CU_ASSERT_TRUE(keeps("", ""));
+    char many[256] = "";
+    for (int i = 0; i < 33; i++)
+        strcat(many, i ? ",k=1" : "k=1");
+    CU_ASSERT_TRUE(keeps(many, ""));
+}
+
+/* Whatever the bytes are, nothing beyond them is read. */
+static void damaged_records_are_refused(void)
+{
+    listen_to_spans(1);
+    work_of(nest, NULL);
+    size_t size = got.views[0].head.size;
+    char *record = got.bytes + sizeof(rt_batch);
+    for (size_t at = 0; at < size; at++) {
+        for (int bit = 0; bit < 8; bit++) {
+            rt_record_view view;
+            rt_span_note note;
+            char *copy = memcpy(malloc(size), record, size);
+            copy[at] = (char)(copy[at] ^ 1 << bit);
+            if (rt_record_read(&view, copy, size))
+                while (rt_record_next(&view, &note))
+                    CU_ASSERT_TRUE_FATAL(note.name.data + note.name.length <= copy + size);
+            free(copy);
+        }
+    }
+    for (size_t length = 0; length < size; length++) {
+        rt_record_view view;
+        char *copy = memcpy(malloc(length + 1), record, length);
+        CU_ASSERT_FALSE(rt_record_read(&view, copy, length));
+        free(copy);
+    }
+    stop_listening();
+}
+
+static void what_a_process_left_is_sent_by_another(void)
+{
+    int count = 3;
+    listen_to_spans(1);
+    rt_loop_open(&(rt_loop_options){0});
+    rt_outlet_attach();
+    rt_unit_start(&(rt_unit_options){.instance = &shop, .name = "test"}, make_spans, &count);
+    receive();
+    CU_ASSERT_EQUAL(got.count, 0); /* 100 ms have not passed, or it would be no test */
+    rt_outlet_rescue(room, sizeof room, ends[0]);
+    receive();
+    CU_ASSERT_EQUAL(got.count, 3);
+    memset(room, 0xff, sizeof room);
+    rt_outlet_rescue(room, sizeof room, ends[0]);
+    receive();
+    CU_ASSERT_EQUAL(got.count, 0);
+    stop_listening();
+    rt_outlet_detach();
+    uv_run(rt_loop_uv(), UV_RUN_NOWAIT);
+    rt_loop_close();
+}
+
+RT_TEST_MAIN("span", {"spans nest and say how they ended", spans_nest_and_say_how_they_ended},
+             {"what is left open ends with its unit", what_is_left_open_ends_with_its_unit},
+             {"children are inside of the span they were started in",
+              children_are_inside_of_the_span_they_were_started_in},
+             {"ending a span twice or in disorder is harmless",
+              ending_a_span_twice_or_in_disorder_is_harmless},
+             {"work that is run has a span of its name", work_that_is_run_has_a_span_of_its_name},
+             {"attributes beyond the limits are counted and left out",
+              attributes_beyond_the_limits_are_counted_and_left_out},
+             {"a reader that does not keep up costs spans and no time",
+              a_reader_that_does_not_keep_up_costs_spans_and_no_time},
+             {"a share of the traces is recorded", a_share_of_the_traces_is_recorded},
+             {"the caller decides about a trace that comes in",
+              the_caller_decides_about_a_trace_that_comes_in},
+             {"traceparents are read as the specification says",
+              traceparents_are_read_as_the_specification_says},
+             {"a traceparent comes back as it was read", a_traceparent_comes_back_as_it_was_read},
+             {"a tracestate that is damaged is dropped", a_tracestate_that_is_damaged_is_dropped},
+             {"damaged records are refused", damaged_records_are_refused},
+             {"what a process left is sent by another", what_a_process_left_is_sent_by_another})
