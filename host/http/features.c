@@ -3,6 +3,7 @@
 
 #include "http/internal.h"
 #include "http/observe.h"
+#include "telemetry/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -107,7 +108,7 @@ void rt_features_begin(rt_exchange *exchange, rt_trace *trace)
     if (features->compression)
         rt_compression_begin(features->compression, marks, head);
     if (features->access || features->spans)
-        marks->began = uv_hrtime();
+        marks->began = rt_clock_now();
     if (features->access)
         rt_access_begin(features->access, exchange);
     if (features->spans)
@@ -149,7 +150,7 @@ void rt_features_end(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit, ui
 {
     rt_marks *marks = &exchange->marks;
     const rt_features *features = &exchange->connection->server->features;
-    uint64_t now = uv_hrtime();
+    uint64_t now = rt_clock_now();
     rt_report report = {exchange->route, status, now - marks->began, marks->sent};
     if (features->access)
         rt_access_end(features->access, ctx, exchange, &report);

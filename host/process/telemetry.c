@@ -1,5 +1,6 @@
 #include "process/telemetry.h"
 
+#include "telemetry/clock.h"
 #include "telemetry/outlet.h"
 #include "telemetry/span.h"
 
@@ -19,6 +20,7 @@ static void open_outlet(const rt_setup *setup, const rt_board *board)
 void rt_telemetry_open(const rt_setup *setup, const rt_board *board)
 {
     const struct rt_telemetry_settings *settings = &setup->plan->host.telemetry;
+    rt_clock_open();
     open_outlet(setup, board);
     rt_spans_configure(&(rt_span_options){settings->traces, settings->sampling});
 }

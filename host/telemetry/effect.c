@@ -1,6 +1,7 @@
 #include "telemetry/effect.h"
 
 #include "fiber/fiber.h"
+#include "telemetry/clock.h"
 #include "telemetry/log.h"
 #include "telemetry/metric.h"
 #include "telemetry/span.h"
@@ -43,7 +44,7 @@ int rt_host_effect_begin(rt_ctx *ctx, rt_effect_frame *frame)
     const struct rt_effects *effects = frame->binding->effects;
     if (effects->prepare)
         RT_TRY(effects->prepare(ctx, effects->prepare_argument));
-    frame->started = rt_host_now();
+    frame->started = rt_clock_now();
     frame->scratch[SPAN] = 0;
     if (!operation_of(frame)->traced)
         return 0;
@@ -108,7 +109,7 @@ static void tell(rt_ctx *ctx, const char *name, int result, uint64_t taken)
 int rt_host_effect_again(rt_ctx *ctx, rt_effect_frame *frame, int *result)
 {
     rt_operation *operation = operation_of(frame);
-    uint64_t now = rt_host_now(), taken = now - frame->started;
+    uint64_t now = rt_clock_now(), taken = now - frame->started;
     const char *name = frame->method->name;
     frame->attempt++;
     if (operation->counted)

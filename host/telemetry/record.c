@@ -24,14 +24,16 @@ void rt_notes_add(struct rt_buffer *notes, const rt_span_note *note)
                          .attributes = (uint8_t)note->attributes,
                          .name_length = (uint16_t)cut(note->name.length),
                          .value_length = is_text ? (uint32_t)cut(note->text.length) : 8};
-    rt_buffer_add(notes, &head, sizeof head);
-    rt_buffer_add(notes, note->name.data, head.name_length);
-    if (is_text)
-        rt_buffer_add(notes, note->text.data, head.value_length);
-    else if (note->type == RT_NOTE_REAL)
-        rt_buffer_add(notes, &note->real, 8);
-    else
-        rt_buffer_add(notes, &note->integer, 8);
+    rt_buffer_reserve(notes, sizeof head + head.name_length + head.value_length);
+    char *at = notes->data + notes->length;
+    const void *value = is_text                      ? (const void *)note->text.data
+                        : note->type == RT_NOTE_REAL ? (const void *)&note->real
+                                                     : (const void *)&note->integer;
+    at = mempcpy(at, &head, sizeof head);
+    at = mempcpy(at, note->name.data, head.name_length);
+    at = mempcpy(at, value, head.value_length);
+    notes->length = (size_t)(at - notes->data);
+    *at = '\0';
 }
 
 static bool is_sound(const rt_note_head *head, size_t left)
@@ -71,12 +73,12 @@ size_t rt_record_size(const rt_record_parts *parts)
     return size <= RT_RECORD_SIZE ? size : 0;
 }
 
-void rt_record_write(void *to, const rt_record_parts *parts)
+void rt_record_write(void *to, const rt_record_parts *parts, size_t size)
 {
     rt_record *head = to;
     char *at = (char *)to + sizeof *head;
     *head = parts->head;
-    head->size = (uint32_t)rt_record_size(parts);
+    head->size = (uint32_t)size;
     for (size_t i = 0; i < RT_TEXT_COUNT; i++) {
         head->lengths[i] = (uint32_t)cut(parts->texts[i].length);
         if (head->lengths[i])
@@ -123,6 +125,6 @@ void rt_record_put(const rt_record_parts *parts)
         rt_outlet_dropped(parts->head.kind);
         return;
     }
-    rt_record_write(room, parts);
+    rt_record_write(room, parts, size);
     rt_outlet_taken(size);
 }

@@ -95,7 +95,8 @@ struct rt_buffer;
 void rt_notes_add(struct rt_buffer *notes, const rt_span_note *note);
 
 size_t rt_record_size(const rt_record_parts *parts); /* 0: it is too large */
-void rt_record_write(void *to, const rt_record_parts *parts);
+/* `size`: of rt_record_size, not 0. */
+void rt_record_write(void *to, const rt_record_parts *parts, size_t size);
 
 /* False: no record begins there. `view` points into the bytes. */
 bool rt_record_read(rt_record_view *view, const void *bytes, size_t size);

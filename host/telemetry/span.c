@@ -1,5 +1,6 @@
 #include "telemetry/span.h"
 
+#include "telemetry/clock.h"
 #include "telemetry/outlet.h"
 
 #include <rt/error.h>
@@ -183,7 +184,7 @@ static void close_abandoned(rt_ctx *ctx, rt_open *open)
         rt_span_error(span, exit.defect ? "defect" : rt_code_name(exit.result), message);
         error = text_of(message);
     }
-    rt_span_end(ctx, span, rt_host_now(), error);
+    rt_span_end(ctx, span, rt_clock_now(), error);
 }
 
 rt_span *rt_span_open(rt_ctx *ctx, const char *name, enum rt_span_kind kind, uint64_t now)
@@ -244,7 +245,7 @@ rt_span *rt_span_current(const rt_ctx *ctx)
 
 void rt_span_of_work(rt_ctx *ctx, const char *name)
 {
-    rt_span_open(ctx, name, RT_SPAN_INTERNAL, rt_host_now());
+    rt_span_open(ctx, name, RT_SPAN_INTERNAL, rt_clock_now());
 }
 
 /* --- notes ----------------------------------------------------------------------------------- */
@@ -303,7 +304,7 @@ void rt_span_event(rt_span *span, const char *name, const rt_field *fields, size
     size_t kept = count < RT_SPAN_EVENT_NOTES ? count : RT_SPAN_EVENT_NOTES;
     rt_span_note event = {
         .type = RT_NOTE_EVENT, .name = text_of(name), .attributes = (uint32_t)kept};
-    event.integer = (int64_t)rt_wall_time(rt_host_now());
+    event.integer = (int64_t)rt_wall_time(rt_clock_now());
     rt_notes_add(&span->notes, &event);
     for (size_t i = 0; i < kept; i++)
         add_field(&span->notes, &fields[i]);
@@ -322,7 +323,7 @@ void rt_span_error(rt_span *span, const char *type, const char *message)
 rt_span *rt_host_span_start(rt_ctx *ctx, const char *name, uint32_t kind)
 {
     bool known = kind >= RT_SPAN_INTERNAL && kind <= RT_SPAN_CONSUMER;
-    rt_span *span = rt_span_open(ctx, "span", known ? kind : RT_SPAN_INTERNAL, rt_host_now());
+    rt_span *span = rt_span_open(ctx, "span", known ? kind : RT_SPAN_INTERNAL, rt_clock_now());
     if (span && name)
         span->name = rt_arena_copy(rt_unit_arena(ctx), name);
     return span;
@@ -344,7 +345,7 @@ void rt_host_span_finish(rt_ctx *ctx, rt_span *span, int result)
 {
     if (!is_open_in(ctx, span))
         return;
-    uint64_t now = rt_host_now();
+    uint64_t now = rt_clock_now();
     for (rt_span *inner; (inner = rt_span_current(ctx)) != span;)
         rt_span_close(ctx, inner, now, 0);
     rt_span_close(ctx, span, now, result);
