@@ -45,7 +45,8 @@ static int run(rt_ctx *ctx, void *argument)
 {
     rt_exchange *exchange = argument;
     exchange->began = true;
-    rt_observe_enter(ctx, exchange);
+    if (exchange->connection->server->features.spans)
+        rt_observe_enter(ctx, exchange);
     if (exchange->refusal)
         return answer_refusal(ctx, exchange);
     rt_full_request *full = rt_request_build(ctx, exchange);
@@ -161,7 +162,8 @@ void rt_exchange_free(rt_exchange *exchange)
 
 /* Where a unit of work starts from, by its request's head. */
 typedef struct rt_start {
-    rt_trace trace;
+    rt_trace place;
+    const rt_trace *trace;   /* `place`; NULL: requests are no part of traces */
     const char *correlation; /* NULL: none came */
     char copy[RT_CORRELATION_LIMIT + 1];
 } rt_start;
@@ -188,7 +190,7 @@ static void refuse(rt_exchange *exchange, uint32_t status, const char *problem,
     rt_unit_options options = {.instance = &host_instance,
                                .name = "http.refuse",
                                .correlation_id = from->correlation,
-                               .trace = &from->trace};
+                               .trace = from->trace};
     exchange->route = NULL;
     exchange->refusal = status;
     exchange->problem = problem;
@@ -213,8 +215,12 @@ static void begin(rt_exchange *exchange, rt_start *from)
     exchange->refused = NULL;
     exchange->awaits = false;
     from->correlation = NULL;
-    from->trace = (rt_trace){0};
-    rt_features_begin(exchange, &from->trace);
+    from->trace = NULL;
+    if (server->features.spans) {
+        from->place = (rt_trace){0};
+        from->trace = &from->place;
+    }
+    rt_features_begin(exchange, &from->place);
     copy_correlation(from, server->head.correlation);
 }
 
@@ -266,7 +272,7 @@ static void start_route(rt_exchange *exchange, const rt_start *from)
                                .name = route->name,
                                .deadline = now + timeout,
                                .correlation_id = from->correlation,
-                               .trace = &from->trace,
+                               .trace = from->trace,
                                .stack_size = route->stack_size,
                                .entry = route->entry};
     exchange->refusal = 0;
