@@ -27,6 +27,10 @@ typedef struct rt_loop_options {
     /* The entry of a service that is about to start; or NULL. */
     uint32_t (*service_entry)(void *argument, const rt_instance *instance, const char *name);
     void *service_entry_argument;
+    /* Told how long the loop did not look at its descriptors and timers, each time, and how long a
+     * call that blocks waited for a thread and had it, all in ns; or NULL. */
+    void (*turned)(uint64_t nanoseconds);
+    void (*called)(uint64_t waited, uint64_t ran);
     /* Told of the end, other than in success or interruption, of work whose exit nobody gets:
      * services, posts, rt_run_async without on_exit. For logging; or NULL. */
     void (*report)(rt_ctx *ctx, const char *name, const rt_exit *exit);
@@ -80,6 +84,13 @@ uint64_t rt_random_id(void);
 rt_arena *rt_unit_arena(rt_ctx *ctx);
 /* Units alive, services and children among them. */
 uint32_t rt_unit_count(void);
+/* Bytes of address space of all stacks. */
+size_t rt_stacks_mapped(void);
+/* Calls of rt_host_blocking. */
+typedef struct rt_pool_load {
+    uint32_t active, queued;
+} rt_pool_load;
+rt_pool_load rt_pool_look(void);
 /* One line a unit, its columns apart by tabs: name, instance, what it waits for, age in s, bytes of
  * its stack in use, most that were ever in use, and its size. */
 void rt_units_list(struct rt_buffer *text);

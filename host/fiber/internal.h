@@ -104,6 +104,9 @@ typedef struct rt_loop {
     rt_loop_marks *marks;
     uint32_t (*service_entry)(void *argument, const rt_instance *instance, const char *name);
     void *service_entry_argument;
+    void (*turned)(uint64_t nanoseconds);
+    void (*called)(uint64_t waited, uint64_t ran);
+    uint64_t woke; /* when it last looked; only where somebody wants to know */
     void (*report)(rt_ctx *ctx, const char *name, const rt_exit *exit);
     void (*span)(rt_ctx *ctx, const char *name);
 } rt_loop;

@@ -31,14 +31,19 @@ static void run_ready(void)
 
 static void before_poll(uv_prepare_t *prepare)
 {
+    rt_loop *loop = &rt_the_loop;
     (void)prepare;
     run_ready();
+    if (loop->turned && loop->woke)
+        loop->turned(uv_hrtime() - loop->woke);
     __atomic_store_n(&rt_the_loop.marks->polling, 1, __ATOMIC_RELAXED);
 }
 
 static void after_poll(uv_check_t *check)
 {
     (void)check;
+    if (rt_the_loop.turned)
+        rt_the_loop.woke = uv_hrtime();
     __atomic_store_n(&rt_the_loop.marks->polling, 0, __ATOMIC_RELAXED);
     run_ready();
 }
@@ -102,6 +107,8 @@ int rt_loop_open(const rt_loop_options *options)
                       .marks = options->marks ? options->marks : &unread,
                       .service_entry = options->service_entry,
                       .service_entry_argument = options->service_entry_argument,
+                      .turned = options->turned,
+                      .called = options->called,
                       .report = options->report,
                       .span = options->span};
     rt_stack_limit(options->stack_memory);

@@ -101,6 +101,11 @@ void rt_stack_give(rt_stack *stack)
     pool.idle_count++;
 }
 
+size_t rt_stacks_mapped(void)
+{
+    return pool.mapped;
+}
+
 size_t rt_stack_idle_count(void)
 {
     return pool.idle_count;

@@ -217,20 +217,37 @@ struct blocking {
     int (*function)(void *argument);
     void *argument;
     int result;
-    int reason; /* it was cancelled while queued */
+    int reason;                    /* it was cancelled while queued */
+    uint64_t queued, began, ended; /* ns; only where somebody wants to know */
 };
+
+static rt_pool_load load; /* `active` is written by the threads */
+
+rt_pool_load rt_pool_look(void)
+{
+    uint32_t active = __atomic_load_n(&load.active, __ATOMIC_RELAXED);
+    return (rt_pool_load){active, load.queued > active ? load.queued - active : 0};
+}
 
 static void run_blocking(uv_work_t *request)
 {
     struct blocking *call = RT_ENTRY(request, struct blocking, request);
+    bool told = rt_the_loop.called;
     rt_blocked_unit = call->unit;
+    __atomic_fetch_add(&load.active, 1, __ATOMIC_RELAXED);
+    call->began = told ? uv_hrtime() : 0;
     call->result = call->function(call->argument);
+    call->ended = told ? uv_hrtime() : 0;
+    __atomic_fetch_sub(&load.active, 1, __ATOMIC_RELAXED);
     rt_blocked_unit = NULL;
 }
 
 static void blocking_ended(uv_work_t *request, int status)
 {
     struct blocking *call = RT_ENTRY(request, struct blocking, request);
+    load.queued--;
+    if (call->ended)
+        rt_the_loop.called(call->began - call->queued, call->ended - call->began);
     rt_wake(&call->waiter, status == UV_ECANCELED ? call->reason : 0);
 }
 
@@ -250,6 +267,8 @@ int rt_host_blocking(rt_ctx *ctx, int (*function)(void *), void *argument)
                             .function = function,
                             .argument = argument};
     RT_TRY(rt_wait_check(unit));
+    load.queued++;
+    call.queued = rt_the_loop.called ? uv_hrtime() : 0;
     uv_queue_work(&rt_the_loop.uv, &call.request, run_blocking, blocking_ended);
     int interrupted = rt_wait(unit, &call.waiter, 0, 0);
     return interrupted ? interrupted : call.result;

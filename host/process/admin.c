@@ -1,7 +1,9 @@
 #include "process/admin.h"
 
 #include "http/router.h"
+#include "process/metric_pool.h"
 #include "process/readiness.h"
+#include "telemetry/prometheus.h"
 
 #include <unistd.h>
 
@@ -38,6 +40,33 @@ static int answer_ready(rt_ctx *ctx, const rt_request *request, rt_response *res
     return result;
 }
 
+struct scrape {
+    int pool;
+    rt_buffer text;
+};
+
+static int scrape(void *argument)
+{
+    struct scrape *scrape = argument;
+    return rt_metrics_text(scrape->pool, &scrape->text);
+}
+
+/* In a thread of the pool: 10,000 series take milliseconds. */
+static int answer_metrics(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    const rt_admin *admin = ctx->instance->state;
+    struct scrape work = {.pool = admin->metrics};
+    (void)request;
+    if (admin->metrics < 0)
+        return rt_host_fail(ctx, RT_EUNAVAILABLE, "there are no metrics");
+    int result = rt_host_blocking(ctx, scrape, &work);
+    if (result == 0)
+        result = rt_host_respond(ctx, response, 200, RT_PROMETHEUS_TYPE, work.text.data,
+                                 work.text.length);
+    rt_buffer_free(&work.text);
+    return result;
+}
+
 static const struct {
     uint32_t method;
     const char *path;
@@ -45,6 +74,7 @@ static const struct {
 } routes[] = {
     {RT_GET, "/health/live", answer_live},
     {RT_GET, "/health/ready", answer_ready},
+    {RT_GET, "/metrics", answer_metrics},
 };
 
 static void add_routes(rt_admin *admin)
@@ -98,7 +128,7 @@ static int listen_on(const rt_admin *admin)
 }
 
 int rt_admin_open(rt_admin *admin, const rt_plan *plan, rt_board *board, uint32_t worker,
-                  const rt_sockets *sockets)
+                  const rt_sockets *sockets, int metrics)
 {
     *admin = (rt_admin){.instance = {.magic = RT_INSTANCE_MAGIC,
                                      .size = sizeof(rt_instance),
@@ -108,6 +138,7 @@ int rt_admin_open(rt_admin *admin, const rt_plan *plan, rt_board *board, uint32_
                         .plan = plan,
                         .board = board,
                         .worker = worker,
+                        .metrics = metrics,
                         .sockets = *sockets};
     if (!has_ours(sockets) || !board->memory)
         return 0;

@@ -18,6 +18,7 @@ typedef struct rt_admin {
     const rt_plan *plan;
     rt_board *board;
     uint32_t worker; /* its number */
+    int metrics;     /* descriptor of the pool; -1: none */
     rt_sockets sockets;
     rt_router *router;
     rt_http_server *server; /* NULL: it is off, or closed */
@@ -28,7 +29,7 @@ typedef struct rt_admin {
 /* Serves those of the sockets that are marked RT_LISTEN_ADMIN; nothing happens where none is. 0 or
  * -errno. */
 int rt_admin_open(rt_admin *admin, const rt_plan *plan, rt_board *board, uint32_t worker,
-                  const rt_sockets *sockets);
+                  const rt_sockets *sockets, int metrics);
 /* Another generation answers from now on, and this one only those who are connected already;
  * rt_admin_await waits until they are gone, which its time limits or rt_admin_interrupt bring
  * about.

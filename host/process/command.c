@@ -1,7 +1,9 @@
 /* What rtctl can ask a running rtd for: one row a command. A command answers, or leaves the client
  * waiting for the end of what it began. */
+#include "process/metric_pool.h"
 #include "process/readiness.h"
 #include "process/supervisor.h"
+#include "process/supervisor_metrics.h"
 #include "telemetry/log.h"
 
 #include <errno.h>
@@ -49,6 +51,22 @@ static void run_health(rt_supervisor *supervisor, rt_client *client, int count, 
     rt_client_exit(client, rt_readiness_status(readiness) == 200 ? 0 : EX_UNAVAILABLE);
     rt_buffer_free(&text);
     rt_arena_free(&arena);
+}
+
+/* What `/metrics` of the admin listener would answer. */
+static void run_metrics(rt_supervisor *supervisor, rt_client *client, int count, char **words)
+{
+    rt_buffer text = {0};
+    (void)count, (void)words;
+    rt_supervisor_metrics_refresh(supervisor);
+    int fd = rt_metric_pool_of_host()->fd;
+    int error = fd < 0 ? -ENOENT : rt_metrics_text(fd, &text);
+    if (error)
+        rt_client_err(client, "there are no metrics: %s", strerror(-error));
+    else
+        rt_client_lines(client, "out", text.data);
+    rt_client_exit(client, error ? EX_UNAVAILABLE : 0);
+    rt_buffer_free(&text);
 }
 
 /* True after it was said that rtd stops already. */
@@ -166,6 +184,7 @@ static void run_fibers(rt_supervisor *supervisor, rt_client *client, int count, 
 static const rt_command commands[] = {
     {"status", "[json]", 1, run_status},
     {"health", "[json]", 1, run_health},
+    {"metrics", "", 0, run_metrics},
     {"stop", "[wait]", 1, run_stop},
     {"reload", "[wait]", 1, run_reload},
     {"upgrade", "", 0, run_upgrade},

@@ -2,6 +2,7 @@
 #include "process/crash.h"
 #include "process/generation.h"
 #include "process/memory.h"
+#include "process/supervisor_metrics.h"
 #include "telemetry/log.h"
 
 #include <signal.h>
@@ -88,6 +89,7 @@ void rt_generation_note_end(rt_generation *generation, rt_worker *worker, int st
         rt_crash_describe(&crash, &text);
     if (crashed) {
         slot->crashes = ++worker->crashes;
+        rt_count_crash(worker->number);
         rt_crash_tell(&crash, text.data);
         judge_entry(generation, &crash);
     }

@@ -2,8 +2,10 @@
 
 #include "base/diagnostic.h"
 #include "process/memory.h"
+#include "process/metric_pool.h"
 #include "process/process.h"
 #include "process/role.h"
+#include "process/supervisor_metrics.h"
 #include "process/tls.h"
 #include "telemetry/log.h"
 
@@ -90,6 +92,9 @@ static void forget(rt_worker *worker)
     if (worker->crash >= 0)
         close(worker->crash);
     worker->crash = -1;
+    if (worker->metric_slot)
+        rt_metric_pool_give(rt_metric_pool_of_host(), worker->metric_slot);
+    worker->metric_slot = 0;
     worker->drains = false;
 }
 
@@ -152,12 +157,14 @@ static int execute_worker(const rt_generation *generation, rt_worker *worker)
 {
     const rt_sockets *sockets = &generation->sockets;
     size_t count = sockets->count;
-    int *keep = rt_xcalloc(count + 3, sizeof *keep);
+    int *keep = rt_xcalloc(count + 4, sizeof *keep);
     for (size_t i = 0; i < sockets->count; i++)
         keep[i] = sockets->items[i].fd;
     keep[count++] = generation->board->fd;
     keep[count++] = worker->crash;
     keep[count++] = generation->records;
+    if (worker->metric_slot)
+        keep[count++] = rt_metric_pool_of_host()->fd;
     rt_role role = {.program = rt_own_program(),
                     .word = RT_ROLE_WORKER,
                     .variables = generation->variables,
@@ -180,12 +187,17 @@ static void make_crash_area(rt_worker *worker)
 static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t now)
 {
     make_crash_area(worker);
+    rt_metric_pool *metrics = rt_metric_pool_of_host();
+    if (generation->plan->host.telemetry.metrics)
+        worker->metric_slot = rt_metric_pool_take(metrics, generation->number, worker->number);
     rt_setup setup = {.sockets = generation->sockets,
                       .tickets = rt_tickets_of_host(),
                       .board = generation->board->fd,
                       .crash = worker->crash,
                       .records = generation->records,
                       .generation = generation->number,
+                      .metrics = worker->metric_slot ? metrics->fd : -1,
+                      .metric_slot = worker->metric_slot,
                       .number = worker->number,
                       .plan = generation->plan};
     worker->started = now;
@@ -196,10 +208,13 @@ static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t 
     if (error) {
         rt_log_host(RT_LOG_ERROR, "worker %u cannot be started: %s", worker->number,
                     strerror(-error));
+        forget(worker);
         put_off(worker, now);
         return;
     }
     worker->restarts += worker->replaces;
+    if (worker->replaces)
+        rt_count_restart(worker->number);
     slot_of(generation, worker)->restarts += worker->replaces;
     set_state(generation, worker, RT_WORKER_STARTING);
     rt_setup_pack(&worker->outbox, &setup);

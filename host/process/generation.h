@@ -51,6 +51,7 @@ typedef struct rt_worker {
     uint64_t turns, moved;   /* of its loop: as last seen, and when they had changed */
     uint64_t stalled;        /* ns, when that is the cause */
     int crash;               /* what it leaves when it crashes; -1: none */
+    uint32_t metric_slot;    /* where it counts; 0: where nobody looks */
     bool replaces;           /* one that died */
     bool drains;             /* takes no more connections */
 } rt_worker;

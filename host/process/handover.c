@@ -2,7 +2,9 @@
  * it writes each value it meets, with `in` it reads it and makes what it belongs to. */
 #include "process/handover.h"
 
+#include "process/metric_pool.h"
 #include "process/role.h"
+#include "process/supervisor_metrics.h"
 #include "process/tls.h"
 #include "telemetry/log.h"
 
@@ -205,6 +207,7 @@ static void worker(struct walk *walk, rt_worker *worker)
     number(walk, &worker->stalled);
     truth(walk, &worker->replaces);
     truth(walk, &worker->drains);
+    small(walk, &worker->metric_slot, RT_METRIC_SLOTS);
     small(walk, &cause, RT_END_STALLED);
     worker->cause = (enum rt_end_cause)cause;
     descriptor(walk, &worker->crash);
@@ -328,6 +331,13 @@ static void staff(struct walk *walk, rt_generation *generation, size_t count, in
         walk->in.failed = true;
 }
 
+static void retake_slots(const rt_generation *generation)
+{
+    for (size_t i = 0; i < generation->count; i++)
+        rt_metric_pool_retake(rt_metric_pool_of_host(), generation->workers[i].metric_slot,
+                              generation->number, generation->workers[i].number);
+}
+
 static void generation(struct walk *walk, rt_generation *generation)
 {
     small(walk, &generation->number, UINT32_MAX);
@@ -349,6 +359,8 @@ static void generation(struct walk *walk, rt_generation *generation)
         staff(walk, generation, count, board);
     for (size_t i = 0; i < count && !walk->in.failed; i++)
         worker(walk, &generation->workers[i]);
+    if (!walk->out)
+        retake_slots(generation);
     quarantine(walk, generation);
 }
 
@@ -376,6 +388,18 @@ static void generations(struct walk *walk)
         walk->in.failed = true;
 }
 
+/* Of another form, it is counted anew from here. */
+static void metrics(struct walk *walk)
+{
+    int fd = walk->out ? rt_metric_pool_of_host()->fd : -1;
+    descriptor(walk, &fd);
+    if (walk->out || walk->in.failed)
+        return;
+    if (fd >= 0 && rt_metric_pool_adopt(fd) != 0)
+        rt_log_host(RT_LOG_WARN, "metrics are counted anew: they were kept in another form");
+    rt_supervisor_metrics_open();
+}
+
 /* --- the state ------------------------------------------------------------------------------- */
 
 static const char *whole(struct walk *walk)
@@ -394,6 +418,7 @@ static const char *whole(struct walk *walk)
     addresses(walk);
     tickets(walk);
     control(walk);
+    metrics(walk);
     generations(walk);
     if (walk->in.failed || !supervisor->program || walk->in.next != walk->in.end)
         return "it is damaged";

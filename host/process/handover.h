@@ -12,7 +12,7 @@
 #include "process/supervisor.h"
 
 #ifndef RT_HANDOVER_VERSION /* tests build an rtd with another one */
-#define RT_HANDOVER_VERSION 2
+#define RT_HANDOVER_VERSION 3
 #endif
 #ifndef RT_HANDOVER_PLAN /* likewise */
 #define RT_HANDOVER_PLAN 0

@@ -187,6 +187,7 @@ static int run_child(struct attempt *attempt)
 {
     struct load_check *check = attempt->check;
     rt_setup setup = {.board = -1,
+                      .metrics = -1,
                       .crash = -1,
                       .records = -1,
                       .skip = check->skip,

@@ -69,6 +69,8 @@ void rt_setup_pack(rt_buffer *buffer, const rt_setup *setup)
     rt_pack_u64(buffer, (uint64_t)setup->crash);
     rt_pack_u64(buffer, (uint64_t)setup->records);
     rt_pack_u64(buffer, setup->generation);
+    rt_pack_u64(buffer, (uint64_t)setup->metrics);
+    rt_pack_u64(buffer, setup->metric_slot);
     rt_pack_u64(buffer, setup->number);
     rt_pack_u64(buffer, setup->skip_count);
     for (size_t i = 0; i < setup->skip_count; i++)
@@ -184,6 +186,8 @@ static rt_setup *unpack_setup(rt_arena *arena, const char *frame, uint64_t lengt
     setup->crash = (int)rt_unpack_u64(&unpack);
     setup->records = (int)rt_unpack_u64(&unpack);
     setup->generation = (uint32_t)rt_unpack_u64(&unpack);
+    setup->metrics = (int)rt_unpack_u64(&unpack);
+    setup->metric_slot = (uint32_t)rt_unpack_u64(&unpack);
     setup->number = (uint32_t)rt_unpack_u64(&unpack);
     setup->skip_count = count = rt_unpack_count(&unpack);
     setup->skip = rt_arena_alloc(arena, count * sizeof *setup->skip);

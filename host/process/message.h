@@ -51,10 +51,12 @@ typedef struct rt_message {
 } rt_message;
 
 typedef struct rt_setup {
-    rt_sockets sockets;  /* the child's numbers are the parent's; without their URLs */
-    int board;           /* descriptor of the generation's board; -1: none */
-    int crash;           /* of the area for crashes; -1: none */
-    int records;         /* the socket of telemetry/outlet.h; -1: none */
+    rt_sockets sockets; /* the child's numbers are the parent's; without their URLs */
+    int board;          /* descriptor of the generation's board; -1: none */
+    int crash;          /* of the area for crashes; -1: none */
+    int records;        /* the socket of telemetry/outlet.h; -1: none */
+    int metrics;        /* of the pool of metrics; -1: none */
+    uint32_t metric_slot;
     uint32_t number;     /* the worker's, from 1 */
     uint32_t generation; /* its number */
     const char **skip;   /* modules not to load */

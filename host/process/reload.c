@@ -2,6 +2,7 @@
  * are ready, and the old one drains. Whatever goes wrong before that leaves things as they were. */
 #include "process/notify.h"
 #include "process/supervisor.h"
+#include "process/supervisor_metrics.h"
 
 #include "http/http.h"
 #include "telemetry/log.h"
@@ -49,6 +50,7 @@ void rt_reload_end(rt_supervisor *supervisor, int status, const char *format, ..
     last->at = rt_monotonic();
     last->status = status;
     reload->running = false;
+    rt_count_reload(status);
     if (status == 0)
         rt_buffer_format(&verdict, "reloaded: %s", last->text);
     else

@@ -3,6 +3,7 @@
 #include "process/supervisor.h"
 #include "process/handover.h"
 #include "process/notify.h"
+#include "process/supervisor_metrics.h"
 #include "telemetry/log.h"
 
 #include <limits.h>
@@ -154,6 +155,7 @@ static void advance(rt_supervisor *supervisor)
         stop_now(supervisor);
     bury_ended(supervisor);
     rt_fibers_advance(supervisor);
+    rt_supervisor_metrics_refresh(supervisor);
     if (supervisor->state != RT_RUNNING)
         return;
     rt_reload_advance(supervisor);
@@ -303,6 +305,7 @@ static int begin(rt_supervisor *supervisor)
     supervisor->control.owner = supervisor;
     if (supervisor->startup->state >= 0)
         return rt_handover_take(supervisor);
+    rt_supervisor_metrics_open();
     int code = rt_launch(supervisor);
     if (code == 0)
         open_control(supervisor);
@@ -341,6 +344,7 @@ static void end(rt_supervisor *supervisor)
     rt_fibers_free(&supervisor->fibers);
     if (supervisor->signals >= 0)
         close(supervisor->signals);
+    rt_supervisor_metrics_close();
     free(supervisor->polls);
     rt_arena_free(&supervisor->arena);
 }

@@ -15,6 +15,7 @@
 #include "process/telemetry.h"
 #include "process/tls.h"
 #include "process/watchdog.h"
+#include "process/worker_metrics.h"
 #include "telemetry/log.h"
 #include "telemetry/span.h"
 
@@ -191,8 +192,8 @@ static void on_control(uv_poll_t *watch, int status, int events)
 static bool open_admin(struct worker *worker)
 {
     const rt_setup *setup = worker->setup;
-    int error =
-        rt_admin_open(&worker->admin, setup->plan, &worker->board, setup->number, &setup->sockets);
+    int error = rt_admin_open(&worker->admin, setup->plan, &worker->board, setup->number,
+                              &setup->sockets, setup->metrics);
     if (error)
         rt_log_host(RT_LOG_ERROR, "cannot serve a socket of `admin.listen`: %s", strerror(-error));
     return error == 0;
@@ -324,6 +325,7 @@ static int life(rt_ctx *ctx, void *argument)
     rt_health_end(ctx, &worker->health);
     stop_all(ctx, worker);
     rt_admin_close(ctx, &worker->admin);
+    rt_worker_metrics_stop();
     worker->failed = !up && !worker->stopping;
     return 0;
 }
@@ -373,6 +375,7 @@ static void run(struct worker *worker)
         .instance = &host, .name = "runtime.life", .done = on_life_ended, .done_argument = worker};
     open_handles(worker);
     rt_telemetry_attach();
+    rt_worker_metrics_start(&worker->board, worker->setup->number, worker->setup->plan);
     rt_unit_start(&options, life, worker);
     take_messages(worker); /* that came with the plan */
     rt_loop_run();
@@ -482,6 +485,7 @@ static int open_worker(struct worker *worker)
     int error = open_logs(worker);
     rt_telemetry_open(worker->setup, &worker->board);
     watch_crashes(worker);
+    rt_worker_metrics_open(worker->setup, &loop);
     if (!error && !drop_privileges(worker))
         error = -EPERM;
     else if (!error && (error = rt_loop_open(&loop)))

@@ -41,6 +41,8 @@ static struct {
     size_t own_count;
 } output = {.fd = STDERR_FILENO, .level = RT_LOG_INFO, .least = RT_LOG_INFO};
 
+static uint64_t written_lines[LEVEL_COUNT];
+
 struct record {
     const rt_ctx *ctx;
     uint32_t level;
@@ -276,7 +278,13 @@ static void emit(const struct record *record)
         written = write(output.fd, line.data, line.length);
     while (written < 0 && errno == EINTR); /* any other failure has nowhere to be told */
     rt_buffer_free(&line);
+    __atomic_fetch_add(&written_lines[record->level], 1, __ATOMIC_RELAXED);
     errno = saved;
+}
+
+uint64_t rt_log_written(uint32_t level)
+{
+    return __atomic_load_n(&written_lines[level], __ATOMIC_RELAXED);
 }
 
 static void emit_format(const rt_ctx *ctx, uint32_t level, const char *format, va_list arguments)

@@ -24,6 +24,8 @@ bool rt_log_is_json(void);
  * "rtd" is the host), or of all with `module` NULL. 0, -EINVAL: no such level, -ENOSPC: too many
  * modules have levels of their own. */
 int rt_log_set_level(const char *level, const char *module);
+/* Lines of a level that were written so far. */
+uint64_t rt_log_written(uint32_t level);
 int rt_log_descriptor(void); /* that records go to */
 
 void rt_log_host(uint32_t level, const char *format, ...) __attribute__((format(printf, 2, 3)));
