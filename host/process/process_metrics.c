@@ -51,8 +51,8 @@ static time_t seconds(void)
 
 static rt_series *mode(const char *name)
 {
-    return rt_series_of(&processor_time, &(rt_label){"cpu.mode", {name, __builtin_strlen(name)}},
-                        1);
+    return rt_series_of(&processor_time,
+                        &(rt_metric_label){"cpu.mode", {name, __builtin_strlen(name)}}, 1);
 }
 
 void rt_process_metrics_open(void)

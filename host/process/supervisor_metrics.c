@@ -51,7 +51,7 @@ static struct {
 
 static rt_series *labelled(rt_instrument *instrument, const char *name, const char *value)
 {
-    return rt_series_of(instrument, &(rt_label){name, {value, strlen(value)}}, 1);
+    return rt_series_of(instrument, &(rt_metric_label){name, {value, strlen(value)}}, 1);
 }
 
 void rt_supervisor_metrics_open(void)

@@ -152,7 +152,7 @@ static void refresh_lines(void)
         uint64_t written = rt_log_written(i);
         if (written == own.lines[i])
             continue;
-        rt_label level = {"level", {names[i], strlen(names[i])}};
+        rt_metric_label level = {"level", {names[i], strlen(names[i])}};
         tell_more(rt_series_of(&lines, &level, 1), &own.lines[i], written);
     }
 }
@@ -164,7 +164,7 @@ static void refresh_health(void)
         return;
     for (size_t i = 0; i < own.plan->instance_count && i < report.count; i++) {
         const char *name = own.plan->instances[i].name, *reason;
-        rt_label module = {"module", {name, strlen(name)}};
+        rt_metric_label module = {"module", {name, strlen(name)}};
         if (!own.modules[i])
             own.modules[i] = rt_series_of(&health, &module, 1);
         rt_series_set(own.modules[i], rt_health_report_get(&report, i, &reason));
@@ -191,7 +191,7 @@ static rt_series *only(rt_instrument *instrument)
 
 static rt_series *calls_in(const char *state)
 {
-    return rt_series_of(&pool_calls, &(rt_label){"state", {state, strlen(state)}}, 1);
+    return rt_series_of(&pool_calls, &(rt_metric_label){"state", {state, strlen(state)}}, 1);
 }
 
 void rt_worker_metrics_open(const rt_setup *setup, rt_loop_options *loop)

@@ -268,7 +268,7 @@ static rt_series *overflow_of(struct rt_instrument_record *record, enum refusal 
     return record->overflow = &held->series;
 }
 
-rt_series *rt_series_of(rt_instrument *instrument, const rt_label *labels, size_t count)
+rt_series *rt_series_of(rt_instrument *instrument, const rt_metric_label *labels, size_t count)
 {
     char packed[RT_LABELS_ROOM];
     struct rt_instrument_record *record = instrument->epoch && instrument->epoch == metrics.epoch
@@ -343,7 +343,7 @@ static void open_refusals(void)
 {
     static const char *const reasons[] = {[BY_LIMIT] = "limit", [BY_ROOM] = "room"};
     for (enum refusal i = BY_LIMIT; i <= BY_ROOM; i++) {
-        rt_label label = {"reason", {reasons[i], strlen(reasons[i])}};
+        rt_metric_label label = {"reason", {reasons[i], strlen(reasons[i])}};
         metrics.refused[i] = rt_series_of(&refusals, &label, 1);
     }
 }

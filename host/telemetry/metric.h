@@ -5,7 +5,7 @@
  * keeps it, and then adding costs a store.
  *
  *     static rt_instrument sent = {.name = "mail.sent", .unit = "{mail}", .help = "Mails sent"};
- *     rt_series_add(rt_series_of(&sent, &(rt_label){"kind", RT_STR("receipt")}, 1), 1);
+ *     rt_series_add(rt_series_of(&sent, &(rt_metric_label){"kind", RT_STR("receipt")}, 1), 1);
  *
  * All of it lives in a room (metric_room.h) that rt_metrics_open was given, or in private memory
  * before that. One thread writes: the loop's. There are no locks; a value is one relaxed store.
@@ -62,10 +62,10 @@ typedef struct rt_instrument {
 } rt_instrument;
 
 /* Values are cut at 255 bytes, and bytes that are no UTF-8 replaced. */
-typedef struct rt_label {
+typedef struct rt_metric_label {
     const char *name; /* "http.route" */
     rt_str value;
-} rt_label;
+} rt_metric_label;
 
 typedef struct rt_series {
     uint64_t *values; /* in the room: the value; or the sum, then the buckets */
@@ -89,7 +89,7 @@ const void *rt_metrics_room(size_t *size);
 /* --- series ---------------------------------------------------------------------------------- */
 
 /* Never NULL. The labels may come in any order; at most RT_LABELS_MOST count. */
-rt_series *rt_series_of(rt_instrument *instrument, const rt_label *labels, size_t count);
+rt_series *rt_series_of(rt_instrument *instrument, const rt_metric_label *labels, size_t count);
 
 static inline double rt_bits_real(uint64_t bits)
 {

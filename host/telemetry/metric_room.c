@@ -194,7 +194,8 @@ static size_t copy_text(char *to, const char *text, size_t length, size_t most)
     return done;
 }
 
-static size_t sort(const rt_label *sorted[RT_LABELS_MOST], const rt_label *labels, size_t count)
+static size_t sort(const rt_metric_label *sorted[RT_LABELS_MOST], const rt_metric_label *labels,
+                   size_t count)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count && kept < RT_LABELS_MOST; i++) {
@@ -211,7 +212,7 @@ static size_t sort(const rt_label *sorted[RT_LABELS_MOST], const rt_label *label
     return kept;
 }
 
-static size_t pack_label(char *to, size_t room, const rt_label *label)
+static size_t pack_label(char *to, size_t room, const rt_metric_label *label)
 {
     size_t name = strlen(label->name);
     if (!name || name > VALUE_MOST || room < name + 2 || !is_plain(label->name, name))
@@ -224,9 +225,9 @@ static size_t pack_label(char *to, size_t room, const rt_label *label)
     return 2 + name + value;
 }
 
-size_t rt_labels_pack(char *to, const rt_label *labels, size_t count)
+size_t rt_labels_pack(char *to, const rt_metric_label *labels, size_t count)
 {
-    const rt_label *sorted[RT_LABELS_MOST + 1];
+    const rt_metric_label *sorted[RT_LABELS_MOST + 1];
     size_t length = 0, kept = sort(sorted, labels, count);
     for (size_t i = 0; i < kept; i++)
         length += pack_label(to + length, RT_LABELS_ROOM - length, sorted[i]);

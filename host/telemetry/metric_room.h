@@ -80,6 +80,6 @@ bool rt_labels_next(rt_str *rest, rt_str *name, rt_str *value);
 
 /* Writes labels as a series has them: sorted, each name once, values cut and made UTF-8. At most
  * RT_LABELS_ROOM bytes; what does not fit is left out. How many bytes. */
-size_t rt_labels_pack(char *to, const rt_label *labels, size_t count);
+size_t rt_labels_pack(char *to, const rt_metric_label *labels, size_t count);
 
 #endif

@@ -225,8 +225,8 @@ static size_t describe(char *to, const rt_metric_source *source)
     snprintf(generation, sizeof generation, "%u", source->generation);
     snprintf(worker, sizeof worker, "%u", source->worker);
     const char *who = source->worker ? worker : "supervisor";
-    const rt_label labels[] = {{"rt.generation", {generation, strlen(generation)}},
-                               {"rt.worker", {who, strlen(who)}}};
+    const rt_metric_label labels[] = {{"rt.generation", {generation, strlen(generation)}},
+                                      {"rt.worker", {who, strlen(who)}}};
     return rt_labels_pack(to, source->worker ? labels : labels + 1, source->worker ? 2 : 1);
 }
 

@@ -11,13 +11,13 @@ static rt_instrument counter = {.name = "test.taken", .unit = "{order}", .help =
 
 static rt_series *labelled(rt_instrument *instrument, const char *name, const char *value)
 {
-    return rt_series_of(instrument, &(rt_label){name, {value, strlen(value)}}, 1);
+    return rt_series_of(instrument, &(rt_metric_label){name, {value, strlen(value)}}, 1);
 }
 
 static void a_series_is_found_again_by_its_labels_in_any_order(void)
 {
-    const rt_label there[] = {{"a", RT_STR("1")}, {"b", RT_STR("2")}, {"c", RT_STR("3")}};
-    const rt_label back[] = {there[2], there[0], there[1]};
+    const rt_metric_label there[] = {{"a", RT_STR("1")}, {"b", RT_STR("2")}, {"c", RT_STR("3")}};
+    const rt_metric_label back[] = {there[2], there[0], there[1]};
     rt_metrics_open(NULL, 0);
     rt_series *series = rt_series_of(&counter, there, 3);
     CU_ASSERT_PTR_EQUAL(rt_series_of(&counter, back, 3), series);
