@@ -57,15 +57,15 @@ int rt_host_effect_begin(rt_ctx *ctx, rt_effect_frame *frame)
 
 /* --- counting -------------------------------------------------------------------------------- */
 
-static rt_label label(const char *name, const char *value)
+static rt_metric_label label(const char *name, const char *value)
 {
-    return (rt_label){name, {value, strlen(value)}};
+    return (rt_metric_label){name, {value, strlen(value)}};
 }
 
 static void count(rt_operation *operation, const char *name, int result, uint64_t taken)
 {
-    const rt_label labels[] = {label("operation", name),
-                               label("error.type", result < 0 ? rt_code_name(result) : "")};
+    const rt_metric_label labels[] = {label("operation", name),
+                                      label("error.type", result < 0 ? rt_code_name(result) : "")};
     if (!operation->duration) {
         operation->succeeded = rt_series_of(&succeeded, labels, 1);
         operation->duration = rt_series_of(&duration, labels, 1);
