@@ -1,4 +1,5 @@
 #include "http/internal.h"
+#include "http/measure.h"
 #include "http/tls.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ static void add_to_server(rt_connection *connection)
         server->connections->previous = connection;
     server->connections = connection;
     server->connection_count++;
+    rt_measure_connection(server->features.measures, true);
 }
 
 static void remove_from_server(rt_connection *connection)
@@ -36,6 +38,7 @@ static void remove_from_server(rt_connection *connection)
     if (connection->next)
         connection->next->previous = connection->previous;
     server->connection_count--;
+    rt_measure_connection(server->features.measures, false);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -64,6 +67,8 @@ void rt_connection_close(rt_connection *connection)
     if (connection->closed)
         return;
     connection->closed = true;
+    if (connection->transport.shaking)
+        rt_measure_handshake(connection->server->features.measures, false);
     rt_timeout_set(connection, RT_TIMEOUT_NONE);
     uv_poll_stop(&connection->poll);
     if (connection->active)
@@ -295,6 +300,7 @@ static ssize_t read_some(rt_connection *connection)
 static void greet(rt_connection *connection)
 {
     connection->transport.shaking = false;
+    rt_measure_handshake(connection->server->features.measures, true);
     connection->tls_version = rt_tls_version(connection->transport.tls);
     if (rt_tls_speaks_http2(connection->transport.tls))
         rt_http2_begin(connection);
@@ -303,6 +309,7 @@ static void greet(rt_connection *connection)
 static void answer_plainly(rt_connection *connection)
 {
     rt_transport *transport = &connection->transport;
+    rt_measure_handshake(connection->server->features.measures, false);
     rt_tls_free(transport->tls);
     transport->tls = NULL;
     transport->shaking = transport->is_plain = transport->broken = connection->secure = false;

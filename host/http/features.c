@@ -2,6 +2,7 @@
 #include "http/features.h"
 
 #include "http/internal.h"
+#include "http/measure.h"
 #include "http/observe.h"
 #include "telemetry/clock.h"
 
@@ -61,6 +62,7 @@ int rt_features_open(rt_features *features, const rt_http_options *options, uv_l
     if (options->hsts >= RT_S(1))
         rt_buffer_format(&features->hsts, "Strict-Transport-Security: max-age=%llu\r\n",
                          (unsigned long long)(options->hsts / RT_S(1)));
+    features->measures = options->measured ? rt_measures_open() : NULL;
     features->spans = options->spans;
     features->marks = features->cors || features->compression || logs;
     if (!logs)
@@ -76,6 +78,7 @@ void rt_features_close(rt_features *features)
     rt_cors_free(features->cors);
     rt_compression_free(features->compression);
     rt_access_close(features->access);
+    rt_measures_free(features->measures);
     rt_buffer_free(&features->security);
     rt_buffer_free(&features->hsts);
     *features = (rt_features){0};
@@ -107,12 +110,13 @@ void rt_features_begin(rt_exchange *exchange, rt_trace *trace)
         rt_cors_begin(features->cors, marks, head);
     if (features->compression)
         rt_compression_begin(features->compression, marks, head);
-    if (features->access || features->spans)
+    if (features->access || features->spans || features->measures)
         marks->began = rt_clock_now();
     if (features->access)
         rt_access_begin(features->access, exchange);
     if (features->spans)
         rt_observe_begin(exchange, trace);
+    rt_measure_begin(features->measures, exchange);
 }
 
 /* Adds the lines that the handler has not set. */
@@ -154,5 +158,6 @@ void rt_features_end(rt_ctx *ctx, rt_exchange *exchange, const rt_exit *exit, ui
     rt_report report = {exchange->route, status, now - marks->began, marks->sent};
     if (features->access)
         rt_access_end(features->access, ctx, exchange, &report);
+    rt_measure_end(features->measures, exchange, &report);
     rt_observe_end(ctx, exchange, exit, status, now);
 }

@@ -25,13 +25,14 @@ typedef struct rt_access_record rt_access_record;
 
 typedef struct rt_features {
     rt_trust trust;
-    rt_cors *cors;               /* NULL: off */
-    rt_compression *compression; /* NULL: off */
-    rt_access_log *access;       /* NULL: off */
-    rt_buffer security;          /* whole lines; empty: off */
-    rt_buffer hsts;              /* a line; empty: off */
-    bool marks;                  /* an exchange may own memory in its rt_marks */
-    bool spans;                  /* requests are part of traces */
+    rt_cors *cors;                /* NULL: off */
+    rt_compression *compression;  /* NULL: off */
+    rt_access_log *access;        /* NULL: off */
+    struct rt_measures *measures; /* measure.h; NULL: off */
+    rt_buffer security;           /* whole lines; empty: off */
+    rt_buffer hsts;               /* a line; empty: off */
+    bool marks;                   /* an exchange may own memory in its rt_marks */
+    bool spans;                   /* requests are part of traces */
 } rt_features;
 
 typedef struct rt_marks {
@@ -40,9 +41,12 @@ typedef struct rt_marks {
     rt_buffer cors;      /* lines for the answer */
     rt_encoder *encoder; /* of an answer that streams */
     rt_access_record *access;
-    struct rt_span *span; /* NULL: none is recorded */
-    uint64_t began;       /* ns; only where somebody wants to know */
-    uint64_t sent;        /* bytes of the body */
+    struct rt_span *span;    /* NULL: none is recorded */
+    uint64_t began;          /* ns; only where somebody wants to know */
+    uint64_t sent;           /* bytes of the body */
+    uint64_t received;       /* likewise, of the request; this and what follows for measures */
+    uint8_t method, version; /* of measure.c */
+    bool secure;             /* origin.secure */
 } rt_marks;
 
 /* What an exchange came to; whoever counts or logs is told so. */

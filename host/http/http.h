@@ -31,6 +31,7 @@ typedef struct rt_http_options {
     bool http1_only;
     bool spans;         /* requests are part of traces */
     uint64_t *requests; /* counts those that routes were started for; or NULL */
+    bool measured;      /* counts what measure.h says */
     bool security_headers;
     bool development; /* problem+json then carries the message of 5xx errors */
 } rt_http_options;

@@ -1,6 +1,7 @@
 #include "http/live.h"
 
 #include "http/internal.h"
+#include "http/measure.h"
 
 #include <stdlib.h>
 
@@ -91,6 +92,7 @@ int rt_live_open(rt_ctx *ctx, rt_live *live, const rt_live_kind *kind, rt_exchan
     live->server = exchange->connection->server;
     exchange->live = live;
     join(live);
+    rt_measure_stream(live->server->features.measures, kind->name, true);
     rt_exchange_lift_deadline(ctx, exchange);
     return 0;
 }
@@ -126,6 +128,7 @@ void rt_live_leave(rt_exchange *exchange)
         return;
     exchange->live = NULL;
     live->exchange = NULL;
+    rt_measure_stream(live->server->features.measures, live->kind->name, false);
     part(live);
     rt_exchange_sent(exchange);
     rt_exchange_received(exchange);

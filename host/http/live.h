@@ -10,6 +10,7 @@
 #include "http/exchange.h"
 
 typedef struct rt_live_kind {
+    const char *name; /* as metrics have it */
     /* Nothing was sent for `ping_interval`: a sign of life is due. */
     void (*quiet)(rt_live *live);
     /* Draining has begun. */

@@ -82,7 +82,7 @@ static void free_stream(rt_live *live)
     free(live);
 }
 
-static const rt_live_kind kind = {quiet, drains, over, free_stream};
+static const rt_live_kind kind = {"sse", quiet, drains, over, free_stream};
 
 int rt_host_sse_begin(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {

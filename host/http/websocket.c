@@ -371,4 +371,4 @@ static void free_socket(rt_live *live)
     free(socket);
 }
 
-const rt_live_kind rt_websocket_kind = {quiet, drains, over, free_socket};
+const rt_live_kind rt_websocket_kind = {"websocket", quiet, drains, over, free_socket};

@@ -47,6 +47,7 @@ rt_http_server *rt_open_http(const rt_plan *plan, rt_router *router, const rt_ht
         .max_streams = (uint32_t)plan->host.http.max_streams,
         .http1_only = !plan->host.http.http2,
         .tls = parts->tls,
+        .measured = plan->host.telemetry.metrics,
         .security_headers = plan->host.http.security_headers,
         .development = plan->environment == RT_DEVELOPMENT,
     };

@@ -223,6 +223,7 @@ static int time_to_wait(const rt_supervisor *supervisor)
     sooner(&due, supervisor->reload.settles);
     sooner(&due, rt_notify_due());
     sooner(&due, supervisor->fibers.due);
+    sooner(&due, rt_supervisor_metrics_due());
     bool waits = supervisor->state == RT_RUNNING && supervisor->current &&
                  !supervisor->reload.running && !supervisor->upgrade.pid &&
                  (supervisor->reload.asked || supervisor->upgrade.asked);

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Of its own memory and time, for which it wakes up when nothing else happens. */
+#define PERIOD (10 * RT_SECOND)
+
 static rt_instrument restarts = {.name = "rt.worker.restarts",
                                  .unit = "{restart}",
                                  .help = "Workers that were started in place of one that ended",
@@ -30,7 +33,7 @@ static rt_instrument generations = {.name = "rt.generations",
                                     .help = "Generations by what they do",
                                     .kind = RT_GAUGE};
 static rt_instrument newest = {.name = "rt.generation.number",
-                               .unit = "1{generation}",
+                               .unit = "{generation}",
                                .help = "Number of the generation that serves",
                                .kind = RT_GAUGE};
 static rt_instrument quarantined = {.name = "rt.quarantined",
@@ -91,13 +94,18 @@ static void count_generation(const rt_supervisor *supervisor, const rt_generatio
             states[generation->workers[i].state]++;
 }
 
+static void refresh_process(void)
+{
+    uint64_t now = rt_monotonic();
+    if (now < own.refreshed + PERIOD)
+        return;
+    own.refreshed = now;
+    rt_process_metrics_refresh();
+}
+
 void rt_supervisor_metrics_refresh(const rt_supervisor *supervisor)
 {
     uint32_t states[RT_WORKER_STATES] = {0}, roles[ROLES] = {0};
-    uint64_t now = rt_monotonic();
-    if (now - own.refreshed < RT_SECOND)
-        return;
-    own.refreshed = now;
     for (const rt_generation *g = supervisor->generations; g; g = g->older)
         count_generation(supervisor, g, states, roles);
     for (uint32_t i = 0; i < RT_WORKER_STATES; i++)
@@ -109,7 +117,12 @@ void rt_supervisor_metrics_refresh(const rt_supervisor *supervisor)
         rt_series_set(own.quarantined, (double)refused);
         rt_series_set(own.newest, supervisor->current->number);
     }
-    rt_process_metrics_refresh();
+    refresh_process();
+}
+
+uint64_t rt_supervisor_metrics_due(void)
+{
+    return own.refreshed + PERIOD;
 }
 
 static void count_worker(rt_instrument *instrument, uint32_t worker)
