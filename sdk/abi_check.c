@@ -171,7 +171,10 @@ AT(rt_host, span_finish, 600);
 AT(rt_host, span_recorded, 608);
 AT(rt_host, span_add, 616);
 AT(rt_host, traceparent, 624);
-SIZE(rt_host, 632);
+AT(rt_host, metric_add, 632);
+AT(rt_host, metric_set, 640);
+AT(rt_host, metric_record, 648);
+SIZE(rt_host, 656);
 
 AT(rt_lifecycle, size, 0);
 AT(rt_lifecycle, reserved, 4);
@@ -216,6 +219,16 @@ AT(rt_field, name, 0);
 AT(rt_field, text, 8);
 AT(rt_field, integer, 16);
 SIZE(rt_field, 24);
+
+AT(rt_metric, size, 0);
+AT(rt_metric, kind, 4);
+AT(rt_metric, name, 8);
+AT(rt_metric, unit, 16);
+AT(rt_metric, help, 24);
+AT(rt_metric, bounds, 32);
+AT(rt_metric, bound_count, 40);
+AT(rt_metric, host, 48);
+SIZE(rt_metric, 56);
 
 AT(rt_header, name, 0);
 AT(rt_header, value, 16);
@@ -405,6 +418,9 @@ IS(RT_SPAN_SERVER, 2);
 IS(RT_SPAN_CLIENT, 3);
 IS(RT_SPAN_PRODUCER, 4);
 IS(RT_SPAN_CONSUMER, 5);
+IS(RT_METRIC_COUNTER, 0);
+IS(RT_METRIC_GAUGE, 1);
+IS(RT_METRIC_HISTOGRAM, 2);
 IS(RT_GET, 1);
 IS(RT_HEAD, 2);
 IS(RT_POST, 3);

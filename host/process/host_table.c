@@ -3,6 +3,7 @@
 #include "fiber/fiber.h"
 #include "http/http.h"
 #include "process/runtime.h"
+#include "telemetry/author_metric.h"
 #include "telemetry/effect.h"
 #include "telemetry/log.h"
 #include "telemetry/span.h"
@@ -98,6 +99,10 @@ static const rt_host table = {
     .span_recorded = rt_host_span_recorded,
     .span_add = rt_host_span_add,
     .traceparent = rt_host_traceparent,
+
+    .metric_add = rt_host_metric_add,
+    .metric_set = rt_host_metric_set,
+    .metric_record = rt_host_metric_record,
 };
 
 const rt_host *rt_host_table = &table;

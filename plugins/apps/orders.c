@@ -29,6 +29,12 @@ RT_OPTION(int, capacity, RT_DEFAULT(10000) RT_RANGE(1, 1000000), "Most orders ke
 RT_OPTION(duration, receipt_timeout, RT_DEFAULT("10 s") RT_RANGE("10 ms", "1 min"),
           "Time that a receipt may take")
 
+RT_COUNTER(orders_accepted, "orders.accepted", "{order}", "Orders that were accepted")
+RT_COUNTER(orders_refused, "orders.refused", "{order}", "Orders that were not valid")
+RT_COUNTER(receipts, "orders.receipts", "{mail}", "Receipts by what became of them")
+RT_GAUGE(orders_kept, "orders.kept", "{order}", "Orders in memory")
+RT_HISTOGRAM(order_size, "orders.size", "{item}", "Items of an order", 1, 2, 5, 10, 20, 50, 100)
+
 struct order {
     char id[32]; /* ord_… */
     char sku[65];
@@ -106,6 +112,14 @@ static struct order *keep_order(struct shop *shop, const struct order *order)
     return place;
 }
 
+/* Without the sku: who orders chooses it, and a label has few values. */
+static void count_order(rt_ctx *ctx, const struct order *order)
+{
+    rt_metric_add(ctx, &orders_accepted, 1);
+    rt_metric_record(ctx, &order_size, (double)order->quantity);
+    rt_metric_set(ctx, &orders_kept, (double)kept(rt_state(ctx)));
+}
+
 static void write_order(rt_json *json, const struct order *order)
 {
     rt_json_object(json);
@@ -164,18 +178,22 @@ static int place_order(rt_ctx *ctx, const rt_request *request, rt_response *resp
     const rt_json_value *body;
     RT_TRY(rt_body_json(ctx, request, &body));
     rt_json *problem = open_problem(ctx), *json = rt_json_new(ctx);
-    if (check_order(ctx, body, problem) > 0)
+    if (check_order(ctx, body, problem) > 0) {
+        rt_metric_add(ctx, &orders_refused, 1);
         return refuse_order(ctx, response, problem);
+    }
 
     struct order order = {.quantity = rt_json_int(rt_json_get(body, "quantity"), 0)};
     strcpy(order.sku, rt_json_string(rt_json_get(body, "sku")));
     strcpy(order.email, rt_json_string(rt_json_get(body, "email")));
     RT_TRY(stamp_order(ctx, &order));
     struct order *place = keep_order(rt_state(ctx), &order);
+    count_order(ctx, &order);
 
     int sent = rt_run(ctx, send_receipt, &order, .name = "orders.receipt",
                       .deadline = rt_now() + (uint64_t)RT_GET(ctx, receipt_timeout));
     order.receipt_sent = sent == 0;
+    rt_metric_add(ctx, &receipts, 1, {"outcome", sent < 0 ? rt_code_name(sent) : "sent"});
     if (strcmp(place->id, order.id) == 0) /* others may have taken its place while we waited */
         place->receipt_sent = order.receipt_sent;
     if (sent < 0)

@@ -18,6 +18,7 @@ struct rt_exit;
 struct rt_request;
 struct rt_response;
 struct rt_field;
+struct rt_metric;
 struct rt_json_value;
 struct rt_sse_event;
 struct rt_websocket_options;
@@ -169,6 +170,14 @@ struct rt_host {
     int (*span_recorded)(const rt_ctx *ctx);
     void (*span_add)(rt_ctx *ctx, const char *event, const struct rt_field *fields, uint64_t count);
     const char *(*traceparent)(rt_ctx *ctx, char *text);
+
+    /* metric.h */
+    void (*metric_add)(rt_ctx *ctx, struct rt_metric *metric, int64_t more,
+                       const struct rt_field *labels, uint64_t count);
+    void (*metric_set)(rt_ctx *ctx, struct rt_metric *metric, double value,
+                       const struct rt_field *labels, uint64_t count);
+    void (*metric_record)(rt_ctx *ctx, struct rt_metric *metric, double value,
+                          const struct rt_field *labels, uint64_t count);
 };
 
 /* This plugin's view of it; RT_MODULE defines it, the host fills it in before registration. */

@@ -11,6 +11,7 @@
 #include <rt/http.h>
 #include <rt/json.h>
 #include <rt/log.h>
+#include <rt/metric.h>
 #include <rt/module.h>
 #include <rt/span.h>
 #include <rt/sse.h>
