@@ -155,7 +155,6 @@ static void advance(rt_supervisor *supervisor)
         stop_now(supervisor);
     bury_ended(supervisor);
     rt_fibers_advance(supervisor);
-    rt_supervisor_metrics_refresh(supervisor);
     if (supervisor->state != RT_RUNNING)
         return;
     rt_reload_advance(supervisor);
@@ -278,6 +277,7 @@ static void turn(rt_supervisor *supervisor)
     if (poll(supervisor->polls, count, time_to_wait(supervisor)) > 0)
         handle(supervisor);
     advance(supervisor);
+    rt_supervisor_metrics_refresh(supervisor);
     tell_manager(supervisor);
 }
 

@@ -1,5 +1,6 @@
-/* Subcommands that speak to a running rtd: status, health, stop, reload, upgrade, log-level,
- * quarantine, fibers. All do the same: find its control socket, send one line, print the reply. */
+/* Subcommands that speak to a running rtd: status, health, metrics, stop, reload, upgrade,
+ * log-level, quarantine, fibers. All do the same: find its control socket, send one line, print the
+ * reply. */
 #include "rtctl/rtctl.h"
 
 #include "base/reason.h"
@@ -25,6 +26,7 @@ struct asking {
 static const struct asking askings[] = {
     {"status", .json = true},
     {"health", .json = true},
+    {"metrics"},
     {"stop", .waits = true},
     {"reload", .waits = true},
     {"upgrade"},
@@ -193,6 +195,54 @@ static int ask(const struct asking *asking, rt_arguments *arguments, rt_arena *a
     }
     rt_buffer_free(&line);
     return status;
+}
+
+/* --- for those who make something of the answer ---------------------------------------------- */
+
+static int collect_reply(int fd, rt_buffer *out)
+{
+    char *line = NULL;
+    size_t room = 0;
+    int status = EX_UNAVAILABLE;
+    FILE *in = fdopen(fd, "r");
+    while (in && getline(&line, &room, in) > 0) {
+        if (strncmp(line, "out ", 4) == 0)
+            rt_buffer_text(out, line + 4);
+        else if (take_line(line, &status))
+            break;
+    }
+    free(line);
+    if (in)
+        fclose(in);
+    return status;
+}
+
+/* Whom it has reached, for the next time: composing takes longer than asking. */
+static void keep_path(int fd, rt_arena *arena, const char **socket)
+{
+    struct sockaddr_un address = {0};
+    socklen_t length = sizeof address;
+    if (!*socket && getpeername(fd, (struct sockaddr *)&address, &length) == 0)
+        *socket = rt_arena_copy_n(arena, address.sun_path,
+                                  strnlen(address.sun_path, sizeof address.sun_path));
+}
+
+int rt_ask_text(rt_arguments *arguments, rt_arena *arena, const char **socket, const char *line,
+                rt_buffer *out)
+{
+    int fd =
+        *socket ? reach_named(arguments->program, *socket) : reach_configured(arguments, arena);
+    if (fd < 0)
+        return EX_UNAVAILABLE;
+    keep_path(fd, arena, socket);
+    rt_buffer text = {0};
+    rt_buffer_format(&text, "%s\n", line);
+    bool sent = send_all(fd, &text);
+    rt_buffer_free(&text);
+    if (sent)
+        return collect_reply(fd, out);
+    close(fd);
+    return EX_UNAVAILABLE;
 }
 
 int rt_ask_running(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv)

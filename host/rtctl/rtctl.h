@@ -30,6 +30,7 @@ int rt_explain(const rt_subcommand *subcommand, rt_arena *arena, int argc, char 
 int rt_new(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 /* control.c: what is asked of a running rtd, by the subcommand's name. */
 int rt_ask_running(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+int rt_top(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 int rt_version(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 
 /* Parses the subcommand's options; false when it is to end with `*status` (--help, a complaint). At
@@ -47,6 +48,11 @@ rt_composition *rt_subcommand_compose(rt_arguments *arguments, rt_arena *arena);
  * returns false if there is no plan to show. */
 bool rt_subcommand_has_plan(const rt_composition *composition);
 bool rt_is_fit(const rt_composition *composition);
+
+/* control.c: puts a line to the rtd that `*socket` or the arguments name, and adds what it answers.
+ * `*socket` is then set. What the rtd exits with, after a complaint unless that is 0. */
+int rt_ask_text(rt_arguments *arguments, rt_arena *arena, const char **socket, const char *line,
+                rt_buffer *out);
 
 /* `text` as a JSON string, quotes included; null for NULL. */
 void rt_json_quote(rt_buffer *out, const char *text);
