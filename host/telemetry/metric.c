@@ -22,6 +22,7 @@ struct rt_instrument_record {
     uint32_t bound_count;
     uint32_t limit;
     uint32_t count; /* series */
+    bool used;      /* in this process */
     rt_series *overflow;
     char *name;
 };
@@ -43,6 +44,7 @@ static struct {
     struct rt_instrument_record *records;
     rt_held **table;
     size_t table_size, table_count;
+    uint32_t instruments; /* in the room */
     uint64_t seed;
     rt_series *refused[2];
 } metrics;
@@ -147,9 +149,10 @@ static uint32_t write_instrument(const rt_instrument *instrument,
     size_t bounds = record->bound_count * sizeof(double);
     head.size = (uint32_t)rounded(sizeof head + bounds + head.name_length + head.unit_length +
                                   head.help_length);
-    char *at = reserve(head.size, true);
+    char *at = metrics.instruments < RT_INSTRUMENTS_MOST ? reserve(head.size, true) : NULL;
     if (!at)
         return 0;
+    metrics.instruments++;
     memcpy(at, &head, sizeof head);
     if (bounds)
         memcpy(at + sizeof head, record->bounds, bounds);
@@ -182,14 +185,6 @@ static uint64_t *write_series(const struct rt_instrument_record *record, const c
 
 /* --- instruments ----------------------------------------------------------------------------- */
 
-static struct rt_instrument_record *record_named(const char *name, size_t length)
-{
-    for (struct rt_instrument_record *record = metrics.records; record; record = record->next)
-        if (strlen(record->name) == length && memcmp(record->name, name, length) == 0)
-            return record;
-    return NULL;
-}
-
 static struct rt_instrument_record *new_record(const char *name, size_t length, uint32_t kind,
                                                const double *bounds, uint32_t bound_count)
 {
@@ -215,8 +210,23 @@ static bool agrees(const struct rt_instrument_record *record, const rt_instrumen
              memcmp(record->bounds, instrument->bounds, bound_count * sizeof(double)) == 0));
 }
 
-/* Two instruments of one name are one. Where their kinds differ the later counts for itself, and
- * nobody sees it: a number that means two things means nothing. */
+/* Two instruments of one name are one. */
+static struct rt_instrument_record *record_of(const rt_instrument *instrument, size_t length,
+                                              uint32_t bound_count, bool *conflicts)
+{
+    *conflicts = false;
+    for (struct rt_instrument_record *record = metrics.records; record; record = record->next) {
+        if (strlen(record->name) != length || memcmp(record->name, instrument->name, length) != 0)
+            continue;
+        if (agrees(record, instrument, bound_count))
+            return record;
+        *conflicts |= record->used;
+    }
+    return NULL;
+}
+
+/* Where two of this process differ the later counts for itself, and nobody sees it: a number that
+ * means two things means nothing. What a former process had declared otherwise stays beside it. */
 static struct rt_instrument_record *enter(rt_instrument *instrument)
 {
     if (!metrics.epoch)
@@ -224,9 +234,9 @@ static struct rt_instrument_record *enter(rt_instrument *instrument)
     size_t length = strnlen(instrument->name, 255);
     uint32_t bounds =
         instrument->bound_count < RT_BOUNDS_MOST ? instrument->bound_count : RT_BOUNDS_MOST;
-    struct rt_instrument_record *record = record_named(instrument->name, length);
-    bool conflicts = record && !agrees(record, instrument, bounds);
-    if (!record || conflicts) {
+    bool conflicts;
+    struct rt_instrument_record *record = record_of(instrument, length, bounds, &conflicts);
+    if (!record) {
         record = new_record(instrument->name, length, instrument->kind, instrument->bounds, bounds);
         if (conflicts)
             rt_log_host(RT_LOG_WARN,
@@ -235,6 +245,7 @@ static struct rt_instrument_record *enter(rt_instrument *instrument)
         else
             record->offset = write_instrument(instrument, record);
     }
+    record->used = true;
     if (instrument->limit && instrument->limit < record->limit)
         record->limit = instrument->limit;
     instrument->epoch = metrics.epoch;
@@ -292,14 +303,10 @@ rt_series *rt_series_of(rt_instrument *instrument, const rt_metric_label *labels
 static void resume_instrument(void *argument, rt_room_instrument *found)
 {
     (void)argument;
-    struct rt_instrument_record *record = record_named(found->name.data, found->name.length);
-    if (record) { /* no two are written: this is not our work */
-        found->owner = NULL;
-        return;
-    }
-    record = new_record(found->name.data, found->name.length, found->kind, found->bounds,
-                        found->bound_count);
+    struct rt_instrument_record *record = new_record(
+        found->name.data, found->name.length, found->kind, found->bounds, found->bound_count);
     record->offset = found->offset;
+    metrics.instruments++;
     found->owner = record;
 }
 
@@ -310,8 +317,6 @@ static void resume_series(void *argument, const rt_room_instrument *instrument,
     (void)argument;
     struct rt_instrument_record *record = instrument->owner;
     uint64_t *values = (uint64_t *)(void *)(metrics.room + found->offset);
-    if (!record)
-        return;
     if (record->kind == RT_GAUGE)
         rt_series_set(&(rt_series){.values = values}, __builtin_nan(""));
     uint64_t hash = hash_of(record, found->labels.data, found->labels.length);
@@ -336,6 +341,7 @@ static void forget(void)
     metrics.table = NULL;
     metrics.table_size = metrics.table_count = 0;
     metrics.records = NULL;
+    metrics.instruments = 0;
     memset(metrics.refused, 0, sizeof metrics.refused);
 }
 

@@ -62,9 +62,9 @@ static bool take_instrument(struct walk *walk, size_t at, uint32_t size)
     const rt_instrument_head *head = (const void *)(walk->bytes + at);
     size_t bounds = head->bound_count * sizeof(double);
     size_t texts = (size_t)head->name_length + head->unit_length + head->help_length;
-    if (size < sizeof *head + bounds + texts || head->kind >= RT_INSTRUMENT_KINDS ||
-        head->aggregate >= RT_AGGREGATES || head->bound_count > RT_BOUNDS_MOST ||
-        head->name_length == 0)
+    if (walk->count == RT_INSTRUMENTS_MOST || size < sizeof *head + bounds + texts ||
+        head->kind >= RT_INSTRUMENT_KINDS || head->aggregate >= RT_AGGREGATES ||
+        head->bound_count > RT_BOUNDS_MOST || head->name_length == 0)
         return false;
     const char *text = (const char *)(head + 1) + bounds;
     rt_room_instrument *instrument = &walk->instruments[walk->count];
@@ -135,8 +135,7 @@ size_t rt_room_walk(const void *copy, size_t length, const rt_room_visitor *visi
     uint32_t size;
     if (length < sizeof *head || head->magic != RT_ROOM_MAGIC)
         return 0;
-    walk.instruments =
-        rt_xcalloc(length / sizeof(rt_instrument_head) + 1, sizeof *walk.instruments);
+    walk.instruments = rt_xcalloc(RT_INSTRUMENTS_MOST, sizeof *walk.instruments);
     while (at + sizeof(rt_series_head) <= length && take_record(&walk, at, &size))
         at += size;
     free(walk.instruments);

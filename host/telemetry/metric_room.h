@@ -13,6 +13,7 @@
 
 #define RT_ROOM_MAGIC UINT64_C(0x313063697274656d) /* "metric01" */
 #define RT_LABELS_ROOM 1024u                       /* bytes of a series's labels */
+#define RT_INSTRUMENTS_MOST 2000u                  /* in a room */
 
 typedef struct rt_room_head {
     uint64_t magic;

@@ -64,16 +64,16 @@ static rt_metric_family *new_family(rt_metric_view *view, const rt_room_instrume
     return view->first = family;
 }
 
-/* Where rooms disagree about what a name is, the first that was added is believed. */
+/* Where rooms disagree about what a name is, there are two of it. */
 static void add_instrument(void *argument, rt_room_instrument *found)
 {
     struct adding *adding = argument;
     rt_metric_family *family = adding->view->first;
-    while (family && !is_same(family->name, found->name))
+    while (family && !(family->kind == found->kind && is_same(family->name, found->name)))
         family = family->next;
     if (!family)
         family = new_family(adding->view, found);
-    found->owner = family->kind == found->kind ? family : NULL;
+    found->owner = family;
 }
 
 /* --- points ---------------------------------------------------------------------------------- */
@@ -206,8 +206,7 @@ static void add_series(void *argument, const rt_room_instrument *from, const rt_
     char labels[RT_LABELS_ROOM + ADDED_LABELS];
     rt_str all = series->labels;
     bool is_gauge = from->kind == RT_GAUGE;
-    if (!family ||
-        (is_gauge && (!adding->source->alive || __builtin_isnan(rt_bits_real(*series->values)))))
+    if (is_gauge && (!adding->source->alive || __builtin_isnan(rt_bits_real(*series->values))))
         return;
     if (is_gauge && family->aggregate == RT_EACH) {
         memcpy(labels, all.data, all.length);
@@ -255,8 +254,10 @@ static int by_text(rt_str one, rt_str other)
 
 static int by_name(const void *one, const void *other)
 {
-    return by_text((*(rt_metric_family *const *)one)->name,
-                   (*(rt_metric_family *const *)other)->name);
+    const rt_metric_family *a = *(rt_metric_family *const *)one;
+    const rt_metric_family *b = *(rt_metric_family *const *)other;
+    int order = by_text(a->name, b->name);
+    return order ? order : (a->kind > b->kind) - (a->kind < b->kind);
 }
 
 static int by_labels(const void *one, const void *other)

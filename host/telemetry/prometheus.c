@@ -235,6 +235,9 @@ struct lines {
     rt_buffer name;
     rt_buffer labels; /* of the point */
     rt_buffer word;
+    rt_arena arena; /* of names that were told */
+    const char **told;
+    size_t told_count;
     rt_buffer bounds[RT_BOUNDS_MOST];
 };
 
@@ -325,29 +328,28 @@ static void add_family(struct lines *lines, const rt_metric_family *family)
 }
 
 /* Two names of OpenTelemetry's may be one here; the format has each once. */
-static bool is_told(const rt_metric_view *view, size_t index, const rt_buffer *name)
+static bool is_told(struct lines *lines)
 {
-    rt_buffer other = {0};
-    bool told = false;
-    for (size_t i = 0; i < index && !told; i++) {
-        other.length = 0;
-        rt_prometheus_name(view->families[i], &other);
-        told = strcmp(other.data, name->data) == 0;
-    }
-    rt_buffer_free(&other);
-    return told;
+    for (size_t i = 0; i < lines->told_count; i++)
+        if (strcmp(lines->told[i], lines->name.data) == 0)
+            return true;
+    rt_push(&lines->arena, lines->told, lines->told_count) =
+        rt_arena_copy_n(&lines->arena, lines->name.data, lines->name.length);
+    return false;
 }
 
 void rt_prometheus_text(const rt_metric_view *view, rt_buffer *out)
 {
     struct lines *lines = rt_xcalloc(1, sizeof *lines);
     lines->out = out;
+    rt_arena_init(&lines->arena);
     for (size_t i = 0; i < view->family_count; i++) {
         lines->name.length = 0;
         rt_prometheus_name(view->families[i], &lines->name);
-        if (!is_told(view, i, &lines->name))
+        if (!is_told(lines))
             add_family(lines, view->families[i]);
     }
+    rt_arena_free(&lines->arena);
     rt_buffer_free(&lines->name);
     rt_buffer_free(&lines->labels);
     rt_buffer_free(&lines->word);
