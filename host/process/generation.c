@@ -163,7 +163,7 @@ static int execute_worker(const rt_generation *generation, rt_worker *worker)
     keep[count++] = generation->board->fd;
     keep[count++] = worker->crash;
     keep[count++] = generation->records;
-    if (worker->metric_slot)
+    if (rt_metric_pool_of_host()->fd >= 0)
         keep[count++] = rt_metric_pool_of_host()->fd;
     rt_role role = {.program = rt_own_program(),
                     .word = RT_ROLE_WORKER,
@@ -196,7 +196,7 @@ static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t 
                       .crash = worker->crash,
                       .records = generation->records,
                       .generation = generation->number,
-                      .metrics = worker->metric_slot ? metrics->fd : -1,
+                      .metrics = metrics->fd,
                       .metric_slot = worker->metric_slot,
                       .number = worker->number,
                       .plan = generation->plan};

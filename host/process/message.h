@@ -51,15 +51,15 @@ typedef struct rt_message {
 } rt_message;
 
 typedef struct rt_setup {
-    rt_sockets sockets; /* the child's numbers are the parent's; without their URLs */
-    int board;          /* descriptor of the generation's board; -1: none */
-    int crash;          /* of the area for crashes; -1: none */
-    int records;        /* the socket of telemetry/outlet.h; -1: none */
-    int metrics;        /* of the pool of metrics; -1: none */
-    uint32_t metric_slot;
-    uint32_t number;     /* the worker's, from 1 */
-    uint32_t generation; /* its number */
-    const char **skip;   /* modules not to load */
+    rt_sockets sockets;   /* the child's numbers are the parent's; without their URLs */
+    int board;            /* descriptor of the generation's board; -1: none */
+    int crash;            /* of the area for crashes; -1: none */
+    int records;          /* the socket of telemetry/outlet.h; -1: none */
+    int metrics;          /* of the pool of metrics; -1: none */
+    uint32_t metric_slot; /* where it counts there; 0: nowhere */
+    uint32_t number;      /* the worker's, from 1 */
+    uint32_t generation;  /* its number */
+    const char **skip;    /* modules not to load */
     size_t skip_count;
     rt_ticket_secret tickets; /* all zero: none */
     rt_plan *plan;

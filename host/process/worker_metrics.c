@@ -200,10 +200,11 @@ void rt_worker_metrics_open(const rt_setup *setup, rt_loop_options *loop)
     if (!settings->metrics)
         return;
     rt_metrics_limit((uint32_t)settings->max_series);
-    void *room = setup->metrics < 0 ? NULL : rt_metric_slot_map(setup->metrics, setup->metric_slot);
+    bool given = setup->metrics >= 0 && setup->metric_slot;
+    void *room = given ? rt_metric_slot_map(setup->metrics, setup->metric_slot) : NULL;
     if (!room)
         rt_log_host(RT_LOG_WARN, "metrics of this worker are not told: %s",
-                    setup->metrics < 0 ? "the supervisor has no memory for them" : strerror(errno));
+                    given ? strerror(errno) : "the supervisor has no room for them");
     rt_metrics_open(room, RT_METRIC_ROOM);
     own.lag = only(&lag);
     own.lag_most = only(&lag_most);

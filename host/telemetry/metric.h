@@ -61,7 +61,7 @@ typedef struct rt_instrument {
     struct rt_instrument_record *record;
 } rt_instrument;
 
-/* Values are cut at 255 bytes, and bytes that are no UTF-8 replaced. */
+/* Values are cut at 255 bytes, and what is no UTF-8 or a control replaced. */
 typedef struct rt_metric_label {
     const char *name; /* "http.route" */
     rt_str value;

@@ -158,19 +158,31 @@ bool rt_labels_next(rt_str *rest, rt_str *name, rt_str *value)
     return true;
 }
 
+/* ASCII without controls; may say no of a few that are, too. */
 static bool is_plain(const char *text, size_t length)
 {
-    uint64_t word, all = 0;
+    const uint64_t high = UINT64_C(0x8080808080808080), blank = UINT64_C(0x2020202020202020);
+    uint64_t word, odd = 0;
     for (; length >= sizeof word; text += sizeof word, length -= sizeof word) {
         memcpy(&word, text, sizeof word);
-        all |= word;
+        odd |= word | ((word - blank) & ~word);
     }
-    for (; length; text++, length--)
-        all |= (unsigned char)*text;
-    return !(all & UINT64_C(0x8080808080808080));
+    word = blank;
+    memcpy(&word, text, length);
+    odd |= word | ((word - blank) & ~word);
+    return !(odd & high);
 }
 
-/* Whole characters, at most `most` bytes; what is no character becomes U+FFFD. */
+size_t rt_label_character(const char *text, size_t length)
+{
+    unsigned char first = (unsigned char)text[0];
+    size_t sequence = rt_utf8_sequence(text, length);
+    bool steers = (first < ' ' && first != '\n' && first != '\t') || first == 0x7f ||
+                  (sequence == 2 && first == 0xc2 && (unsigned char)text[1] < 0xa0);
+    return steers ? 0 : sequence;
+}
+
+/* Whole characters, at most `most` bytes; what is none becomes U+FFFD. */
 static size_t copy_text(char *to, const char *text, size_t length, size_t most)
 {
     size_t done = 0;
@@ -182,7 +194,7 @@ static size_t copy_text(char *to, const char *text, size_t length, size_t most)
         return done;
     }
     for (size_t at = 0; at < length;) {
-        size_t sequence = rt_utf8_sequence(text + at, length - at);
+        size_t sequence = rt_label_character(text + at, length - at);
         size_t written = sequence ? sequence : 3;
         if (done + written > most)
             break;

@@ -79,6 +79,10 @@ size_t rt_room_walk(const void *copy, size_t length, const rt_room_visitor *visi
 /* The next label of a packed list; false at its end. */
 bool rt_labels_next(rt_str *rest, rt_str *name, rt_str *value);
 
+/* Bytes of the character at `text`; 0: it is none that a label holds (no UTF-8, or a control that
+ * could steer a terminal). */
+size_t rt_label_character(const char *text, size_t length);
+
 /* Writes labels as a series has them: sorted, each name once, values cut and made UTF-8. At most
  * RT_LABELS_ROOM bytes; what does not fit is left out. How many bytes. */
 size_t rt_labels_pack(char *to, const rt_metric_label *labels, size_t count);

@@ -175,27 +175,31 @@ static void add_escaped(rt_buffer *out, rt_str text, bool quotes)
 static bool needs_escape(rt_str text)
 {
     for (uint64_t i = 0; i < text.length; i++)
-        if (text.data[i] == '\n' || text.data[i] == '\\' || text.data[i] == '"' ||
-            (unsigned char)text.data[i] >= 0x80)
+        if ((unsigned char)(text.data[i] - ' ') > '~' - ' ' || text.data[i] == '\\' ||
+            text.data[i] == '"')
             return true;
     return false;
 }
 
-/* UTF-8, whatever a process that was scribbled over had left there. */
-static void add_value(rt_buffer *out, rt_str text)
+/* Text, whatever a process that was scribbled over had left there. */
+static void add_text(rt_buffer *out, rt_str text, bool quotes)
 {
-    if (!needs_escape(text)) {
-        rt_buffer_add(out, text.data, text.length);
-        return;
-    }
     for (uint64_t at = 0; at < text.length;) {
-        size_t sequence = rt_utf8_sequence(text.data + at, text.length - at);
-        if (sequence)
-            add_escaped(out, (rt_str){text.data + at, sequence}, true);
+        size_t character = rt_label_character(text.data + at, text.length - at);
+        if (character)
+            add_escaped(out, (rt_str){text.data + at, character}, quotes);
         else
             rt_buffer_text(out, "\xef\xbf\xbd");
-        at += sequence ? sequence : 1;
+        at += character ? character : 1;
     }
+}
+
+static void add_value(rt_buffer *out, rt_str text)
+{
+    if (needs_escape(text))
+        add_text(out, text, true);
+    else
+        rt_buffer_add(out, text.data, text.length);
 }
 
 /* --- lines ----------------------------------------------------------------------------------- */
@@ -307,12 +311,7 @@ static void add_head(const struct lines *lines, const rt_metric_family *family)
                                                            [RT_HISTOGRAM] = "histogram",
                                                            [RT_COUNTER_REAL] = "counter"};
     rt_buffer_format(lines->out, "# HELP %s ", lines->name.data);
-    for (uint64_t at = 0; at < family->help.length;) {
-        size_t sequence = rt_utf8_sequence(family->help.data + at, family->help.length - at);
-        if (sequence)
-            add_escaped(lines->out, (rt_str){family->help.data + at, sequence}, false);
-        at += sequence ? sequence : 1;
-    }
+    add_text(lines->out, family->help, false);
     rt_buffer_format(lines->out, "\n# TYPE %s %s\n", lines->name.data, types[family->kind]);
 }
 
