@@ -14,7 +14,8 @@ def programs():
     for path in glob.glob(f"{os.environ['RT_BUILD']}/tests/bench/bench-*"):
         if os.path.isfile(path) and os.access(path, os.X_OK):
             found[os.path.basename(path)[len("bench-"):]] = [path]
-    for name in ("effect", "validate", "start", "request", "instructions", "latency", "waiting", "idle", "reload", "metrics"):
+    for name in ("effect", "validate", "start", "request", "instructions", "latency", "waiting", "idle", "reload",
+                 "metrics"):
         found[name] = [sys.executable, "-B", f"{HERE}/{name}.py"]
     for name in ("tls", "h2"):
         found[name] = [sys.executable, "-B", f"{HERE}/secured.py", name]

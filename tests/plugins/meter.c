@@ -111,8 +111,8 @@ static int scribble(rt_ctx *ctx, const rt_request *request, rt_response *respons
     for (off_t at = 0; at < (off_t)24 << 20; at += (off_t)sizeof noise) {
         for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++)
             noise[i] = seed % 2 ? (uint32_t)random() : (uint32_t)(random() % 64 * 8);
-        if (random() % 2)
-            pwrite(fd, noise, sizeof noise, at + random() % 512);
+        if (random() % 2 && pwrite(fd, noise, sizeof noise, at + random() % 512) < 0)
+            return rt_fail(ctx, RT_EINTERNAL, "the pool cannot be written to");
     }
     return answer(ctx, response);
 }
