@@ -184,13 +184,13 @@ static void run_fibers(rt_supervisor *supervisor, rt_client *client, int count, 
 static const rt_command commands[] = {
     {"status", "[json]", 1, run_status},
     {"health", "[json]", 1, run_health},
-    {"metrics", "", 0, run_metrics},
     {"stop", "[wait]", 1, run_stop},
     {"reload", "[wait]", 1, run_reload},
     {"upgrade", "", 0, run_upgrade},
     {"log-level", "LEVEL [MODULE]", 2, run_log_level},
     {"quarantine", "[list|clear [ENTRY]]", RT_CONTROL_WORDS - 1, run_quarantine},
     {"fibers", "[WORKER]", 1, run_fibers},
+    {"metrics", "", 0, run_metrics},
 };
 
 void rt_command_run(void *supervisor, rt_client *client, int count, char **words)

@@ -1,6 +1,6 @@
-/* Subcommands that speak to a running rtd: status, health, metrics, stop, reload, upgrade,
- * log-level, quarantine, fibers. All do the same: find its control socket, send one line, print the
- * reply. */
+/* Subcommands that speak to a running rtd: status, health, stop, reload, upgrade, log-level,
+ * quarantine, fibers, metrics. All do the same: find its control socket, send one line, print the
+ * reply. What top.c asks for goes the same way. */
 #include "rtctl/rtctl.h"
 
 #include "base/reason.h"
@@ -26,13 +26,13 @@ struct asking {
 static const struct asking askings[] = {
     {"status", .json = true},
     {"health", .json = true},
-    {"metrics"},
     {"stop", .waits = true},
     {"reload", .waits = true},
     {"upgrade"},
     {"log-level", .least = 1, .most = 2},
     {"quarantine", .phrases = true, .most = RT_CONTROL_WORDS - 1},
     {"fibers", .most = 1},
+    {"metrics"},
 };
 
 static const struct asking *asking_named(const char *name)
