@@ -165,7 +165,13 @@ static const rt_option_spec crash_options[] = {
 
 const rt_option_spec rt_host_options[] = {
     WORDS("environment", environments, "\"development\"", "Where this runs"),
-    OPTION("name", STRING, "\"rt\"", "1", "64", "Name of the service"),
+    {.name = "name",
+     .type = RT_SETTING_STRING,
+     .not_secret = true, /* each line of the log holds it */
+     .default_text = "\"rt\"",
+     .least = "1",
+     .most = "64",
+     .help = "Name of the service"},
     LIST("plugins", STRING, NULL, "Folders of plugins, relative to the first configuration file"),
     LIST("load", STRING, NULL, "The complete list of roots"),
     {.name = "bind", .type = RT_SETTING_GROUP, .help = "Providers by capability"},

@@ -152,11 +152,15 @@ typedef struct rt_plan {
     /* Those `@env:` read: they leave the environment of the workers; not packed. */
     const char **secret_variables;
     size_t secret_variable_count;
+    const char **secrets; /* values that may stand in no text that leaves the process */
+    size_t secret_count;
 } rt_plan;
 
 /* The bytes hold secrets: wipe them after use. */
 void rt_plan_pack(rt_buffer *buffer, const rt_plan *plan);
 /* NULL if the bytes are not a plan. Reads nothing beyond them, whatever they hold. */
 rt_plan *rt_plan_unpack(rt_arena *arena, const char *bytes, size_t length);
+/* From now on rt_redact knows the plan's secrets. */
+void rt_plan_redact(const rt_plan *plan);
 
 #endif

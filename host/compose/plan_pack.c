@@ -2,6 +2,8 @@
  * writes each value it meets and leaves the plan alone, with `in` it reads it. */
 #include "compose/plan.h"
 
+#include "base/redact.h"
+
 #include <string.h>
 
 #define PLAN_MAGIC 0x3150414e4c505452ull /* "RTPLNAP1" */
@@ -282,6 +284,13 @@ static void instance(struct walk *walk, rt_plan_instance *instance, size_t insta
         path(walk, &instance->paths[i]);
 }
 
+static void secrets(struct walk *walk, rt_plan *plan)
+{
+    size_t count = items(walk, &plan->secrets, sizeof *plan->secrets, &plan->secret_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++)
+        needed_text(walk, &plan->secrets[i]);
+}
+
 static void whole(struct walk *walk, rt_plan *plan)
 {
     int64_t magic = PLAN_MAGIC;
@@ -290,6 +299,7 @@ static void whole(struct walk *walk, rt_plan *plan)
         fail(walk);
     small(walk, (uint32_t *)&plan->environment, RT_ENVIRONMENT_COUNT - 1);
     host_settings(walk, &plan->host);
+    secrets(walk, plan);
     size_t count = items(walk, &plan->instances, sizeof *plan->instances, &plan->instance_count);
     for (size_t i = 0; i < count && !walk->in.failed; i++)
         instance(walk, &plan->instances[i], count);
@@ -307,4 +317,10 @@ rt_plan *rt_plan_unpack(rt_arena *arena, const char *bytes, size_t length)
     rt_plan *plan = RT_NEW(arena, rt_plan);
     whole(&walk, plan);
     return walk.in.failed || walk.in.next != walk.in.end ? NULL : plan;
+}
+
+void rt_plan_redact(const rt_plan *plan)
+{
+    for (size_t i = 0; i < plan->secret_count; i++)
+        rt_redact_add(plan->secrets[i]);
 }

@@ -5,6 +5,7 @@
  */
 #include "http/features.h"
 
+#include "base/redact.h"
 #include "http/access_line.h"
 #include "http/internal.h"
 #include "telemetry/log.h"
@@ -269,8 +270,10 @@ void rt_access_end(rt_access_log *log, rt_ctx *ctx, const rt_exchange *exchange,
         log->lost++;
         return;
     }
+    size_t before = log->pending.length;
     log->style.correlation = rt_host_correlation_id(ctx);
     log->write(&log->pending, &log->style, record, report);
+    rt_redact_from(&log->pending, before);
     if (uv_is_closing((uv_handle_t *)&log->idle))
         flush(log);
     else

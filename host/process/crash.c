@@ -1,5 +1,6 @@
 #include "process/crash.h"
 
+#include "base/redact.h"
 #include "telemetry/log.h"
 
 #include <errno.h>
@@ -229,6 +230,7 @@ void rt_crash_tell(const rt_crash *crash, const char *sentence)
     if (folder) {
         rt_buffer report = {0};
         rt_crash_report(crash, sentence, &report);
+        rt_redact(&report);
         error = rt_crash_store(crash->arena, folder, (size_t)host->crash.keep, crash->end.pid,
                                &report, &path);
         rt_buffer_free(&report);

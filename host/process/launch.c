@@ -1,5 +1,6 @@
 /* From a configuration to a generation whose workers can be started. At the first start what goes
  * wrong ends rtd; at a reload it ends the reload. */
+#include "base/redact.h"
 #include "compose/report.h"
 #include "fiber/sanitizer.h"
 #include "process/passed.h"
@@ -92,6 +93,8 @@ static bool compose(rt_supervisor *supervisor, rt_generation *generation)
     generation->composition = composition;
     generation->plan = composition->plan;
     keep_report(supervisor, composition);
+    if (composition->plan)
+        rt_plan_redact(composition->plan);
     return composition->plan && !composition->diagnostics.errors;
 }
 
@@ -319,9 +322,18 @@ int rt_launch(rt_supervisor *supervisor)
     return 0;
 }
 
+/* Those of generations that have ended are forgotten. */
+static void settle_secrets(const rt_supervisor *supervisor)
+{
+    rt_redact_forget();
+    for (const rt_generation *g = supervisor->generations; g; g = g->older)
+        rt_plan_redact(g->plan);
+}
+
 void rt_launch_settle(rt_supervisor *supervisor)
 {
     const rt_plan *plan = supervisor->current->plan;
+    settle_secrets(supervisor);
     rt_launch_log(plan, RT_LOG_ERROR);
     rt_addresses_settle(&supervisor->addresses, plan);
     rt_addresses_keep(&supervisor->addresses, &supervisor->current->sockets);

@@ -2,6 +2,7 @@
  *
  * Plugins are loaded on the process's own stack, because their constructors may need more of it
  * than a fiber has. Everything else happens in one fiber, `life`, which reads top to bottom. */
+#include "base/redact.h"
 #include "process/admin.h"
 #include "process/crash_area.h"
 #include "process/generation.h"
@@ -74,9 +75,10 @@ static void tell_problem(void *argument, const rt_running *running, enum rt_diag
     if (worker->stopping)
         return; /* it was cut short, so it is no problem */
     worker->failed = true;
+    const char *safe = rt_redacted(&worker->arena, text);
     tell(worker,
          &(rt_message){
-             .kind = RT_TELL_PROBLEM, .number = id, .module = running->plan->name, .text = text});
+             .kind = RT_TELL_PROBLEM, .number = id, .module = running->plan->name, .text = safe});
 }
 
 /* --- what comes from the supervisor ---------------------------------------------------------- */
@@ -140,6 +142,7 @@ static void tell_fibers(const struct worker *worker, uint64_t question)
     rt_buffer text = {0};
     rt_board_slot *slot = rt_board_slot_of(&worker->board, worker->setup->number);
     rt_units_list(&text);
+    rt_redact(&text);
     if (slot)
         rt_stacks_measure(slot->stack_high);
     tell(worker, &(rt_message){.kind = RT_TELL_FIBERS, .number = question, .text = text.data});
@@ -532,6 +535,8 @@ int rt_worker_main(void)
     worker.setup = rt_setup_receive(&worker.inbox, &worker.arena, worker.control);
     if (!worker.setup)
         rt_log_host(RT_LOG_ERROR, "no plan came from the supervisor");
+    else
+        rt_plan_redact(worker.setup->plan);
     int code = worker.setup && !open_worker(&worker) ? run_plan(&worker) : EX_SOFTWARE;
     rt_crash_leave();
     rt_inbox_free(&worker.inbox);

@@ -1,6 +1,6 @@
 #include "telemetry/log.h"
 
-#include "base/buffer.h"
+#include "base/redact.h"
 #include "fiber/fiber.h"
 
 #include <errno.h>
@@ -273,6 +273,7 @@ static void emit(const struct record *record)
     struct timespec time;
     clock_gettime(CLOCK_REALTIME, &time);
     (output.json ? write_json : write_pretty)(&line, record, &time);
+    rt_redact(&line);
     ssize_t written;
     do
         written = write(output.fd, line.data, line.length);

@@ -63,9 +63,12 @@ static rt_plan_instance instances[] = {
      .options = options,
      .option_count = 5},
 };
+static const char *secrets[] = {"hunter2 \"\n", "a key"};
 static rt_plan_certificate certificates[] = {{"a chain", "a key"}, {"another", "its key"}};
 static const rt_plan plan = {
     .environment = RT_STAGING,
+    .secrets = secrets,
+    .secret_count = 2,
     .host = {.name = "shop",
              .workers = 4,
              .start_timeout = 1,
@@ -138,6 +141,8 @@ static void members_have_their_values(void)
     if (copy && copy->instance_count == 2) {
         const rt_plan_instance *orders = &copy->instances[1];
         CU_ASSERT_EQUAL(copy->environment, RT_STAGING);
+        CU_ASSERT_EQUAL(copy->secret_count, 2);
+        CU_ASSERT_STRING_EQUAL(copy->secrets[1], "a key");
         CU_ASSERT_EQUAL(copy->host.pool.threads, 12);
         CU_ASSERT_EQUAL(copy->host.http.max_connections, 11);
         CU_ASSERT_EQUAL(copy->host.http.max_streams, 7);
