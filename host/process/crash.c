@@ -214,10 +214,10 @@ static void log_crash(const rt_crash *crash, const char *sentence, const char *r
         rt_crash_backtrace(&frames, crash->plan, crash->symbols, &crash->area->trace, "");
     }
     add_text(&fields, "report", report);
-    if (rt_log_is_json())
+    if (rt_log_is_structured())
         add_text(&fields, "backtrace", frames.data);
     rt_host_log_fields(NULL, RT_LOG_ERROR, fields.list, fields.count, sentence);
-    if (!rt_log_is_json())
+    if (!rt_log_is_structured())
         rt_crash_log_lines(RT_LOG_ERROR, frames.data);
     rt_buffer_free(&frames);
 }
