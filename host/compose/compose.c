@@ -191,6 +191,7 @@ static void compose(rt_composer *composer)
     bool ordered = rt_order(composer);
     rt_policy_judge(composer);
     rt_tls_judge(composer);
+    rt_log_judge(composer);
     check_links(composer);
     rt_effective_collect(composer);
     if (ordered)

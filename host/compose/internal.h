@@ -161,6 +161,11 @@ void rt_events_judge(rt_composer *composer);
 void rt_policy_judge(rt_composer *composer);
 void rt_http_judge(rt_composer *composer); /* http_policy.c */
 
+/* log_schema.c: what `log` says into the host's settings, then the levels of modules, once it is
+ * known which there are. */
+void rt_log_take(rt_composer *composer, const rt_setting *group);
+void rt_log_judge(rt_composer *composer);
+
 /* tls.c: certificates and keys, into the host's settings. */
 void rt_tls_judge(rt_composer *composer);
 

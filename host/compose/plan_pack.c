@@ -162,6 +162,15 @@ static void telemetry(struct walk *walk, struct rt_telemetry_settings *telemetry
     }
 }
 
+static void levels(struct walk *walk, rt_host_settings *host)
+{
+    size_t count = items(walk, &host->log.levels, sizeof *host->log.levels, &host->log.level_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++) {
+        needed_text(walk, &host->log.levels[i].module);
+        needed_text(walk, &host->log.levels[i].level);
+    }
+}
+
 static void host_settings(struct walk *walk, rt_host_settings *host)
 {
     int64_t *numbers[] = {&host->workers,
@@ -190,16 +199,20 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->gid,
                           &host->limits.open_files,
                           &host->limits.memory,
+                          &host->log.repeat,
                           &host->limits.processes};
-    const char **texts[] = {
-        &host->name,           &host->log.level,   &host->log.format,     &host->log.file,
-        &host->user,           &host->group,       &host->control.socket, &host->http.access_format,
-        &host->health.fail_on, &host->crash.folder};
+    const char **texts[] = {&host->name,           &host->log.level,
+                            &host->log.format,     &host->log.file,
+                            &host->user,           &host->group,
+                            &host->control.socket, &host->http.access_format,
+                            &host->health.fail_on, &host->crash.folder,
+                            &host->log.journal};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number(walk, numbers[i]);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         text(walk, texts[i]);
     truth(walk, &host->core_dumps);
+    truth(walk, &host->log.automatic);
     truth(walk, &host->sandbox.system_calls);
     truth(walk, &host->sandbox.files);
     truth(walk, &host->quarantine);
@@ -207,6 +220,7 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
     truth(walk, &host->http.http2);
     truth(walk, &host->http.only_tls_1_3);
     certificates(walk, host);
+    levels(walk, host);
     telemetry(walk, &host->telemetry);
     const rt_setting **parts[] = {&host->http.listen,          &host->admin.listen,
                                   &host->http.trusted_proxies, &host->http.cors,
