@@ -2,7 +2,6 @@
  * moved by as much as its last two bytes allow. */
 #include "base/redact.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,23 +180,37 @@ static size_t form_at(const char *bytes, size_t length)
     return longest;
 }
 
+/* Where the next form begins, from `at` on; its length in `*found`, 0: there is none. */
+static size_t next_form(const char *bytes, size_t length, size_t at, size_t *found)
+{
+    *found = 0;
+    while (at + LEAST <= length) {
+        size_t shift = forms.shift[pair_of(bytes + at + LEAST - 2)];
+        if (!shift && (*found = form_at(bytes + at, length - at)))
+            return at;
+        at += shift ? shift : 1;
+    }
+    return length;
+}
+
+bool rt_redact_finds(const char *bytes, size_t length)
+{
+    size_t found = 0;
+    if (forms.count)
+        next_form(bytes, length, 0, &found);
+    return found != 0;
+}
+
 size_t rt_redact_bytes(char *bytes, size_t length)
 {
-    size_t kept = 0, taken = 0; /* what is written, and up to where it was read */
+    size_t kept = 0, taken = 0, found; /* what is written, and up to where it was read */
     if (!forms.count)
         return length;
-    for (size_t at = 0; at + LEAST <= length;) {
-        size_t shift = forms.shift[pair_of(bytes + at + LEAST - 2)];
-        size_t found = shift ? 0 : form_at(bytes + at, length - at);
-        if (!found) {
-            at += shift ? shift : 1;
-            continue;
-        }
+    for (size_t at; at = next_form(bytes, length, taken, &found), found; taken = at + found) {
         memmove(bytes + kept, bytes + taken, at - taken);
         kept += at - taken;
         memcpy(bytes + kept, stars, sizeof stars - 1);
         kept += sizeof stars - 1;
-        taken = at += found;
     }
     memmove(bytes + kept, bytes + taken, length - taken);
     return kept + length - taken;

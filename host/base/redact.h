@@ -17,14 +17,17 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 
+#include <stdbool.h>
+
 #define RT_REDACT_LEAST 8
 
 void rt_redact_add(const char *secret); /* copied; NULL and what is known already do nothing */
 void rt_redact_forget(void);            /* all of them */
 
 void rt_redact(rt_buffer *buffer);
-void rt_redact_from(rt_buffer *buffer, size_t from);  /* what stands before is left alone */
-char *rt_redacted(rt_arena *arena, const char *text); /* a copy; NULL stays NULL */
+void rt_redact_from(rt_buffer *buffer, size_t from);    /* what stands before is left alone */
+bool rt_redact_finds(const char *bytes, size_t length); /* there is something to redact */
+char *rt_redacted(rt_arena *arena, const char *text);   /* a copy; NULL stays NULL */
 /* In place: the new length, at most the old one. Adds no NUL. */
 size_t rt_redact_bytes(char *bytes, size_t length);
 

@@ -2,6 +2,7 @@
 
 #include "base/redact.h"
 #include "fiber/fiber.h"
+#include "fiber/trace.h"
 #include "telemetry/log_record.h"
 
 #include <errno.h>
@@ -65,6 +66,7 @@ static void write_record(const rt_log_record *record)
 {
     (output.journal >= 0 ? write_journal : write_line)(record);
     __atomic_fetch_add(&written_lines[record->level], 1, __ATOMIC_RELAXED);
+    rt_log_put(record);
 }
 
 /* --- opening --------------------------------------------------------------------------------- */
@@ -165,13 +167,19 @@ static void emit(const rt_ctx *ctx, uint32_t level, const char *message, const r
                  uint64_t count)
 {
     const rt_instance *instance = ctx ? ctx->instance : NULL;
+    const rt_trace *trace = ctx ? rt_trace_of(ctx) : &(rt_trace){0};
     int saved = errno;
     rt_log_record record = {.level = level,
                             .module = instance && instance->name ? instance->name : RT_LOG_HOST,
                             .message = message,
                             .fields = fields,
                             .field_count = count,
-                            .correlation = ctx ? rt_host_correlation_id(ctx) : NULL};
+                            .correlation = ctx ? rt_host_correlation_id(ctx) : NULL,
+                            .version = instance ? instance->version : RT_VERSION,
+                            .trace_high = trace->high,
+                            .trace_low = trace->low,
+                            .span = trace->parent,
+                            .trace_flags = trace->flags};
     clock_gettime(CLOCK_REALTIME, &record.time);
     if (!rt_log_repeat_holds(&record))
         write_record(&record);

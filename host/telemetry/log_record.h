@@ -14,13 +14,15 @@
 typedef struct rt_log_record {
     struct timespec time;
     uint32_t level;
-    const char *module; /* the instance's name */
+    const char *module;  /* the instance's name, */
+    const char *version; /* and its module's; NULL: unknown */
     const char *message;
     const rt_field *fields;
     uint64_t field_count;
     const char *correlation;        /* NULL: none */
     uint64_t trace_high, trace_low; /* both 0: none */
-    uint64_t span;
+    uint64_t span;                  /* 0: none */
+    uint32_t trace_flags;           /* rt_trace_flags */
 } rt_log_record;
 
 typedef struct rt_log_style {
@@ -42,6 +44,8 @@ void rt_log_line_json(rt_buffer *line, const rt_log_style *style, const rt_log_r
 #define RT_LOG_SPAN_ID 17
 void rt_log_trace_id(const rt_log_record *record, char text[RT_LOG_TRACE_ID]);
 void rt_log_span_id(const rt_log_record *record, char text[RT_LOG_SPAN_ID]);
+
+void rt_log_put(const rt_log_record *record); /* log_put.c: to the exporter, if there is one */
 
 /* log_repeat.c: true if the record is not to be written, for it is counted and will be told. Sums
  * go to `write`. */

@@ -115,11 +115,18 @@ static const char *field(const char *name)
 
 static void a_record_has_the_journals_fields_and_its_own(void)
 {
-    rt_instance instance = {.name = "email"};
-    rt_ctx ctx = {.instance = &instance};
+    rt_log_style style = {.service = "shop"};
     const rt_field fields[] = {{"smtp.code", NULL, 451}, {"peer", "mail.example", 0}};
+    rt_log_record record = {.level = RT_LOG_WARN,
+                            .module = "email",
+                            .message = "greylisted",
+                            .fields = fields,
+                            .field_count = 2,
+                            .correlation = "c-1"};
     open_log();
-    rt_host_log_fields(&ctx, RT_LOG_WARN, fields, 2, "greylisted");
+    int fd = rt_journal_connect(path);
+    CU_ASSERT_EQUAL(rt_journal_send(fd, &style, &record), 0);
+    close(fd);
     CU_ASSERT_TRUE(take());
     ASSERT_FIELD("MESSAGE", "greylisted");
     ASSERT_FIELD("PRIORITY", "4");
@@ -128,7 +135,7 @@ static void a_record_has_the_journals_fields_and_its_own(void)
     ASSERT_FIELD("RT_LEVEL", "warn");
     ASSERT_FIELD("SMTP_CODE", "451");
     ASSERT_FIELD("PEER", "mail.example");
-    CU_ASSERT_PTR_NOT_NULL(field("CORRELATION_ID"));
+    ASSERT_FIELD("CORRELATION_ID", "c-1");
     CU_ASSERT_PTR_NULL(field("TRACE_ID"));
     CU_ASSERT_PTR_NULL(field("CODE_FILE"));
 }
