@@ -284,6 +284,7 @@ void rt_access_end(rt_access_log *log, rt_ctx *ctx, const rt_exchange *exchange,
     }
     size_t before = log->pending.length;
     log->style.correlation = rt_host_correlation_id(ctx);
+    log->style.trace = rt_trace_of(ctx);
     log->write(&log->pending, &log->style, record, report);
     rt_redact_from(&log->pending, before);
     if (uv_is_closing((uv_handle_t *)&log->idle))

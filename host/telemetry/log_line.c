@@ -1,7 +1,7 @@
 /* How a record reads as a line. */
 #include "telemetry/log_record.h"
+#include "telemetry/span.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -120,13 +120,13 @@ static void json_fields(rt_buffer *line, const rt_field *fields, uint64_t count)
 
 void rt_log_trace_id(const rt_log_record *record, char text[RT_LOG_TRACE_ID])
 {
-    snprintf(text, RT_LOG_TRACE_ID, "%016llx%016llx", (unsigned long long)record->trace_high,
-             (unsigned long long)record->trace_low);
+    rt_hexadecimal(text, record->trace_high);
+    rt_hexadecimal(text + 16, record->trace_low);
 }
 
 void rt_log_span_id(const rt_log_record *record, char text[RT_LOG_SPAN_ID])
 {
-    snprintf(text, RT_LOG_SPAN_ID, "%016llx", (unsigned long long)record->span);
+    rt_hexadecimal(text, record->span);
 }
 
 /* As "Trace Context in non-OTLP Log Formats" names them. */
