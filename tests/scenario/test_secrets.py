@@ -71,19 +71,18 @@ class Planted(unittest.TestCase):
     # --- the deployment ---------------------------------------------------------------------------
 
     def config(self, environment, form, tells="asked"):
-        pin = f'pin = "{PIN}";' if environment == "development" else ""
+        development = environment == "development"
+        pin = f'pin = "{PIN}";' if development else ""
+        headers = f"authorization=Bearer {HEADER}" if development else "@env:HEADERS"
         return (f'environment = "{environment}";\nallow_root = true;\n'
                 f'log: {{ format = "{form}"; level = "debug"; file = "rt.log"; }};\n'
                 f'admin: {{ listen = [ "127.0.0.1:{self.admin}" ]; }};\n'
                 f'crash: {{ folder = "crashes"; }};\nhealth: {{ interval = "100 ms"; }};\n'
                 f'telemetry: {{ endpoint = "http://127.0.0.1:{self.sink.server_port}";\n'
-                f'  headers = "authorization=Bearer {HEADER}"; compression = "none"; }};\n'
+                f'  headers = "{headers}"; compression = "none"; }};\n'
                 'store: { trace = "$TRACE"; };\nfront: { trace = "$TRACE"; };\n'
                 'gossip: { password = "@env:PLANTED"; token = "@file:token"; '
-                f'backend = "http://user:{PAGE}@backend/"; tells = "{tells}"; {pin} }};\n'
-                ).replace(f"Bearer {HEADER}", "@env:HEADERS" if environment != "development"
-                          else f"Bearer {HEADER}").replace('"authorization=@env:HEADERS"',
-                                                           '"@env:HEADERS"')
+                f'backend = "http://user:{PAGE}@backend/"; tells = "{tells}"; {pin} }};\n')
 
     def write(self, made, *arguments):
         made.write(self.config(*arguments))
@@ -109,7 +108,9 @@ class Planted(unittest.TestCase):
         os.chmod(made.path("token"), 0o600)
         os.chmod(made.path("key.pem"), 0o600)
         self.write(made, environment, form)
-        made.variables = {"PLANTED": PASSWORD, "HEADERS": f"authorization=Bearer {HEADER}"}
+        made.variables = {"PLANTED": PASSWORD}
+        if environment != "development":
+            made.variables["HEADERS"] = f"authorization=Bearer {HEADER}"
         output, made.log_file = made.log_file, made.path("rt.log")
         made.start = self.starter(made, output)
         return made
@@ -142,10 +143,12 @@ class Planted(unittest.TestCase):
         for way in WAYS:
             before = made.log().count("***")
             self.ask(made, f"/tell/{way}", f"the answer to {way}")
+            if way == "refusal":  # which is the client's affair: nobody logs it
+                self.assertIn("***", self.seen[f"the answer to {way}"])
+                continue
             wait_for(lambda: made.log().count("***") >= before + TOLD, f"stars in the log after {way}")
-        for secret in (PASSWORD, TOKEN, urllib.parse.unquote(PAGE), PAGE, HEADER):
-            for form in (secret, urllib.parse.quote(secret, safe=""),
-                         base64.b64encode(b"user:" + secret.encode()).decode()):
+        for secret in (PASSWORD, read(made.path("token")).strip(), urllib.parse.unquote(PAGE), HEADER):
+            for form in (secret, base64.b64encode(b"user:" + secret.encode()).decode()):
                 self.ask(made, "/repeat?text=" + urllib.parse.quote(form, safe=""), f"of {form}")
         with contextlib.suppress(OSError, http.client.HTTPException):
             made.get("/tell/crash")
