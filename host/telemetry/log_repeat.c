@@ -27,11 +27,15 @@
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
 #define SECOND_MASK (((UINT64_C(1) << SECOND_BITS) - 1) << COUNT_BITS)
 
-struct slot {
-    uint64_t word;
+struct kept {
     uint32_t level;
     char module[65];
     char message[TEXT];
+};
+
+struct slot {
+    uint64_t word;
+    struct kept kept; /* whoever looks at it has the mutex */
 };
 
 static struct {
@@ -93,7 +97,7 @@ static bool swap(struct slot *slot, uint64_t *word, uint64_t next)
 
 /* --- telling --------------------------------------------------------------------------------- */
 
-static void tell(const struct slot *sum, uint64_t count)
+static void tell(const struct kept *sum, uint64_t count)
 {
     const rt_field field = {.name = "repeated", .integer = (int64_t)(count - repeat.limit)};
     rt_log_record record = {.level = sum->level,
@@ -108,7 +112,7 @@ static void tell(const struct slot *sum, uint64_t count)
 /* Empties the slot if its second is not `second`; tells what it held. */
 static void settle(struct slot *slot, uint64_t second)
 {
-    struct slot sum = {0};
+    struct kept sum = {0};
     uint64_t word = load(slot);
     if ((word & COUNT_MASK) <= repeat.limit || (word & SECOND_MASK) == second)
         return;
@@ -117,7 +121,7 @@ static void settle(struct slot *slot, uint64_t second)
     bool over = (word & COUNT_MASK) > repeat.limit && (word & SECOND_MASK) != second;
     if (over) {
         word = __atomic_exchange_n(&slot->word, 0, __ATOMIC_RELAXED);
-        sum = *slot;
+        sum = slot->kept;
     }
     pthread_mutex_unlock(&repeat.mutex);
     if (over)
@@ -134,14 +138,14 @@ static void start_timer(void)
 }
 
 /* Cut only after redacting: half a secret would not be found. */
-static void keep_text(struct slot *slot, const rt_log_record *record)
+static void keep_text(struct kept *kept, const rt_log_record *record)
 {
     rt_buffer message = {0};
     rt_buffer_text(&message, record->message);
     rt_redact(&message);
-    slot->level = record->level;
-    snprintf(slot->module, sizeof slot->module, "%s", record->module);
-    snprintf(slot->message, sizeof slot->message, "%s", message.data);
+    kept->level = record->level;
+    snprintf(kept->module, sizeof kept->module, "%s", record->module);
+    snprintf(kept->message, sizeof kept->message, "%s", message.data);
     rt_buffer_free(&message);
 }
 
@@ -151,7 +155,7 @@ static bool begin_holding(struct slot *slot, uint64_t word, const rt_log_record 
     pthread_mutex_lock(&repeat.mutex);
     bool ours = load(slot) == word;
     if (ours) {
-        keep_text(slot, record);
+        keep_text(&slot->kept, record);
         ours = swap(slot, &word, word + 1);
         start_timer();
     }
