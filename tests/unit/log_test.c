@@ -4,10 +4,13 @@
 #include "base/redact.h"
 #include "process/runtime.h"
 #include "telemetry/log_record.h"
+#include "telemetry/outlet.h"
+#include "telemetry/record.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static char path[] = "/tmp/rt-log-test-XXXXXX";
@@ -142,6 +145,49 @@ static void a_line_holds_no_secret(void)
     rt_redact_forget();
 }
 
+static bool is_text(rt_str found, const char *wanted)
+{
+    return found.length == strlen(wanted) && memcmp(found.data, wanted, found.length) == 0;
+}
+
+/* The record of the one message that waits in the socket. */
+static bool take_record(int fd, rt_record_view *view)
+{
+    static char bytes[65536];
+    ssize_t length = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    return length > (ssize_t)sizeof(rt_batch) &&
+           rt_record_read(view, bytes + sizeof(rt_batch), (size_t)length - sizeof(rt_batch));
+}
+
+static void a_line_goes_to_the_exporter_as_a_record_without_secrets(void)
+{
+    const rt_field fields[] = {{"reply", "it is pass-word-1", 0}, {"attempt", NULL, 3}};
+    rt_record_view view = {0};
+    rt_span_note note = {0};
+    int pair[2];
+    CU_ASSERT_EQUAL(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    open_log("info", "json");
+    rt_outlet_open(&(rt_outlet_options){.socket = pair[0], .logs = true});
+    rt_redact_add("pass-word-1");
+    rt_host_log_fields(NULL, RT_LOG_DEBUG, fields, 2, "not heard, not sent");
+    rt_host_log_fields(NULL, RT_LOG_WARN, fields, 2, "refused: pass-word-1");
+    CU_ASSERT_TRUE(take_record(pair[1], &view));
+    CU_ASSERT_EQUAL(view.head.kind, RT_RECORD_LOG);
+    CU_ASSERT_EQUAL(view.head.level, RT_LOG_WARN);
+    CU_ASSERT_EQUAL(view.head.note_count, 2);
+    CU_ASSERT_TRUE(is_text(view.texts[RT_TEXT_NAME], "refused: ***"));
+    CU_ASSERT_TRUE(is_text(view.texts[RT_TEXT_MODULE], "rtd"));
+    CU_ASSERT_TRUE(rt_record_next(&view, &note) && is_text(note.name, "reply"));
+    CU_ASSERT_TRUE(is_text(note.text, "it is ***"));
+    CU_ASSERT_TRUE(rt_record_next(&view, &note) && note.integer == 3);
+    CU_ASSERT_FALSE(rt_record_next(&view, &note));
+    CU_ASSERT_FALSE(take_record(pair[1], &view));
+    rt_redact_forget();
+    rt_outlet_open(&(rt_outlet_options){.socket = -1});
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static void a_moved_file_is_followed_by_a_new_one(void)
 {
     char moved[64];
@@ -232,6 +278,8 @@ RT_TEST_MAIN("log", {"levels filter", levels_filter},
              {"json is one object a line", json_is_one_object_a_line},
              {"a trace is named in both forms", a_trace_is_named_in_both_forms},
              {"a line holds no secret", a_line_holds_no_secret},
+             {"a line goes to the exporter as a record without secrets",
+              a_line_goes_to_the_exporter_as_a_record_without_secrets},
              {"a moved file is followed by a new one", a_moved_file_is_followed_by_a_new_one},
              {"the levels in force can be shown", the_levels_in_force_can_be_shown},
              {"errno survives a record", errno_survives},
