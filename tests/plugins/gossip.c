@@ -87,6 +87,14 @@ static int log_much(rt_ctx *ctx, rt_response *response)
     return answer(ctx, response, "logged much");
 }
 
+RT_COUNTER(tellings, "gossip.tellings", "{telling}", "Tellings")
+
+static int count_it(rt_ctx *ctx, rt_response *response)
+{
+    rt_metric_add(ctx, &tellings, 1, {"secret", all(ctx)});
+    return answer(ctx, response, "counted");
+}
+
 static int crash(rt_ctx *ctx, rt_response *response)
 {
     (void)ctx, (void)response;
@@ -104,6 +112,7 @@ static int tell(rt_ctx *ctx, const rt_request *request, rt_response *response)
                 {"refusal", refuse_with_it},
                 {"effect", fail_in_effect},
                 {"defect", die_with_it},
+                {"metric", count_it},
                 {"crash", crash},
                 {"much", log_much}};
     rt_str way = rt_param(request, "way");

@@ -150,6 +150,7 @@ class Planted(unittest.TestCase):
         for secret in (PASSWORD, read(made.path("token")).strip(), urllib.parse.unquote(PAGE), HEADER):
             for form in (secret, base64.b64encode(b"user:" + secret.encode()).decode()):
                 self.ask(made, "/repeat?text=" + urllib.parse.quote(form, safe=""), f"of {form}")
+        self.ask(made, "/tell/metric", "the answer to metric")
         with contextlib.suppress(OSError, http.client.HTTPException):
             made.get("/tell/crash")
         made.wait_for_log("serves again")
@@ -204,6 +205,7 @@ class Planted(unittest.TestCase):
         made.start_ready()
         self.tell_everything(made)
         self.look_at_pages()
+        self.assertRegex(self.seen["admin page /metrics"], r'(?m)^gossip_tellings.*\*\*\*')
         self.look_at_processes(made)
         self.look_at_rtctl(made)
         for tells in ("start", "configure"):
