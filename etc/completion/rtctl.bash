@@ -44,7 +44,7 @@ _rtctl_value()
 
 _rtctl()
 {
-    local subcommands="validate plan graph config modules inspect crashes status health stop reload upgrade log-level quarantine fibers metrics top explain new version help"
+    local subcommands="validate plan graph config modules inspect crashes status health stop reload upgrade log-level log-reopen quarantine fibers metrics top explain new version help"
     local common="--config --environment --set --foreground --env-file --no-secrets --help"
     if [ "$COMP_CWORD" -eq 1 ]; then
         _rtctl_words "$subcommands --help --version"
@@ -65,7 +65,7 @@ _rtctl()
         ;;
     status | health) _rtctl_words "--json --socket $common" ;;
     stop | reload) _rtctl_words "--wait --socket $common" ;;
-    upgrade) _rtctl_words "--socket $common" ;;
+    upgrade | log-reopen) _rtctl_words "--socket $common" ;;
     log-level)
         case $COMP_CWORD in
         2) _rtctl_words "trace debug info warn error fatal --socket $common" ;;

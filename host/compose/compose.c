@@ -148,6 +148,8 @@ static void make_plan(rt_composer *composer)
     plan->host = composer->host;
     plan->secret_variables = composer->secret_variables;
     plan->secret_variable_count = composer->secret_variable_count;
+    plan->secrets = composer->secrets;
+    plan->secret_count = composer->secret_count;
     plan->instances =
         rt_arena_alloc(composer->arena, (composer->order_count + 1) * sizeof *plan->instances);
     plan->instance_count = composer->order_count;
@@ -165,7 +167,7 @@ static void read_ahead(rt_composer *composer)
     composer->diagnostics = &quiet;
     rt_settings_override(composer);
     rt_host_settings_judge(composer);
-    composer->secret_variable_count = 0;
+    composer->secret_variable_count = composer->secret_count = 0;
     composer->diagnostics = diagnostics;
 }
 
@@ -189,6 +191,7 @@ static void compose(rt_composer *composer)
     bool ordered = rt_order(composer);
     rt_policy_judge(composer);
     rt_tls_judge(composer);
+    rt_log_judge(composer);
     check_links(composer);
     rt_effective_collect(composer);
     if (ordered)

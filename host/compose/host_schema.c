@@ -7,9 +7,7 @@
 #include <string.h>
 
 static const char *const environments[] = {"development", "test", "staging", "production"};
-static const char *const levels[] = {"trace", "debug", "info", "warn", "error", "fatal"};
 static const char *const failings[] = {"unhealthy", "degraded"};
-static const char *const formats[] = {"pretty", "json"};
 
 static const char *const tls_versions[] = {"1.2", "1.3"};
 
@@ -87,15 +85,6 @@ static const rt_option_spec health_options[] = {
     WORDS("fail_on", failings, "\"unhealthy\"", "From what on the answer is 503"),
 };
 
-static const rt_option_spec log_options[] = {
-    WORDS("level", levels, NULL, "Least level that is logged; by environment: debug, warn, info"),
-    WORDS("format", formats, NULL, "Form of a line; by environment: pretty, pretty, json"),
-    {.name = "file",
-     .type = RT_SETTING_PATH,
-     .write = true,
-     .help = "File to append to instead of standard error"},
-};
-
 static const char *const compressions[] = {"gzip", "none"};
 #define SIGNAL_OPTIONS                                                                             \
     OPTION("enabled", BOOL, "true", NULL, NULL, "Make it at all"),                                 \
@@ -165,7 +154,13 @@ static const rt_option_spec crash_options[] = {
 
 const rt_option_spec rt_host_options[] = {
     WORDS("environment", environments, "\"development\"", "Where this runs"),
-    OPTION("name", STRING, "\"rt\"", "1", "64", "Name of the service"),
+    {.name = "name",
+     .type = RT_SETTING_STRING,
+     .not_secret = true, /* each line of the log holds it */
+     .default_text = "\"rt\"",
+     .least = "1",
+     .most = "64",
+     .help = "Name of the service"},
     LIST("plugins", STRING, NULL, "Folders of plugins, relative to the first configuration file"),
     LIST("load", STRING, NULL, "The complete list of roots"),
     {.name = "bind", .type = RT_SETTING_GROUP, .help = "Providers by capability"},
@@ -189,7 +184,7 @@ const rt_option_spec rt_host_options[] = {
     SECTION("http", http_options, "The HTTP server"),
     SECTION("admin", admin_options, "The listener for operators"),
     SECTION("health", health_options, "How modules are asked for their health"),
-    SECTION("log", log_options, "The log"),
+    SECTION("log", rt_log_settings, "The log"),
     SECTION("telemetry", telemetry_options, "Traces, metrics and logs for a collector"),
     SECTION("pool", pool_options, "The thread pool"),
     SECTION("control", control_options, "The control socket"),
@@ -268,8 +263,12 @@ static void take_http(rt_composer *composer)
     host->http.access_log = host_value(composer, "http", "access_log");
     host->http.security_headers = host_value(composer, "http", "security_headers")->value.integer;
     bool quiet = composer->environment == RT_TEST;
+    bool pretty = strcmp(host->log.format, "pretty") == 0;
     const rt_setting *format = rt_setting_member(host->http.access_log, "format");
-    host->http.access_format = format ? format->value.text : quiet ? "off" : host->log.format;
+    host->http.access_format = format   ? format->value.text
+                               : quiet  ? "off"
+                               : pretty ? "pretty"
+                                        : "json";
 }
 
 static void take_tls(rt_composer *composer)
@@ -291,7 +290,6 @@ static bool truth_or(const rt_setting *setting, bool otherwise)
 
 static void take_texts(rt_composer *composer)
 {
-    static const char *const default_levels[] = {"debug", "warn", "info", "info"};
     rt_host_settings *host = &composer->host;
     host->name = text_or(host_value(composer, NULL, "name"), "rt");
     host->core_dumps = host_value(composer, NULL, "core_dumps")->value.integer != 0;
@@ -304,11 +302,7 @@ static void take_texts(rt_composer *composer)
     host->http.listen = host_value(composer, "http", "listen");
     host->admin.listen = host_value(composer, "admin", "listen");
     host->health.fail_on = text_or(host_value(composer, "health", "fail_on"), "unhealthy");
-    host->log.level =
-        text_or(host_value(composer, "log", "level"), default_levels[composer->environment]);
-    host->log.format =
-        text_or(host_value(composer, "log", "format"), composer->strict ? "json" : "pretty");
-    host->log.file = text_or(host_value(composer, "log", "file"), NULL);
+    rt_log_take(composer, host_value(composer, NULL, "log"));
     host->control.socket = text_or(host_value(composer, "control", "socket"), NULL);
     take_http(composer);
     take_tls(composer);

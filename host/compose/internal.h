@@ -61,6 +61,8 @@ typedef struct rt_composer {
     size_t quiet_count;
     const char **secret_variables; /* read by @env:, to leave the workers' environment */
     size_t secret_variable_count;
+    const char **secrets; /* that no text may hold which leaves a process */
+    size_t secret_count;
     rt_place *secret_lines; /* of files, that no diagnostic may show */
     size_t secret_line_count;
     bool judging_disabled; /* of a group that says `enabled = false`: it may be incomplete */
@@ -123,6 +125,9 @@ rt_secret_outcome rt_secret_resolve(rt_composer *composer, const char *path, con
                                     const char **text);
 bool rt_secret_is_placeholder(const char *text);
 void rt_secret_judge_literal(rt_composer *composer, const char *path, const rt_node *node);
+/* Notes what the workers must not tell: all of the text where it is one, else the password of a URL
+ * in it. */
+void rt_secret_note(rt_composer *composer, const char *text, bool whole);
 /* Whether others may read a file that holds one. */
 void rt_secret_judge_mode(rt_composer *composer, const rt_node *node, const char *file);
 /* The line of `place` holds a secret; rt_secret_redact takes all such lines out of the diagnostics,
@@ -155,6 +160,11 @@ void rt_gate_judge(rt_composer *composer);
 void rt_events_judge(rt_composer *composer);
 void rt_policy_judge(rt_composer *composer);
 void rt_http_judge(rt_composer *composer); /* http_policy.c */
+
+/* log_schema.c: what `log` says into the host's settings, then the levels of modules, once it is
+ * known which there are. */
+void rt_log_take(rt_composer *composer, const rt_setting *group);
+void rt_log_judge(rt_composer *composer);
 
 /* tls.c: certificates and keys, into the host's settings. */
 void rt_tls_judge(rt_composer *composer);

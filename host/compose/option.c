@@ -277,6 +277,17 @@ static bool take_text(const conversion *c, const char *text, bool by_reference, 
     }
 }
 
+/* By reference come host names and folders too: of those only what is free text counts, and what
+ * the declaration does not call public. */
+static void note_secret(const conversion *c, const char *text, bool by_reference)
+{
+    enum rt_setting_type type = c->spec->type;
+    bool free_text = type == RT_SETTING_STRING || type == RT_SETTING_URL;
+    rt_secret_note(c->composer, text,
+                   type == RT_SETTING_SECRET ||
+                       (by_reference && free_text && !c->spec->not_secret));
+}
+
 static bool is_numeric(enum rt_setting_type type)
 {
     return type == RT_SETTING_INT || type == RT_SETTING_FLOAT || type == RT_SETTING_BOOL;
@@ -306,8 +317,10 @@ static bool take_scalar(conversion *c, rt_setting *out)
         return take_bool(c, node, out);
     if (is_numeric(c->spec->type))
         return take_number(c, node, out);
-    return text ? take_text(c, text, outcome == RT_SECRET_RESOLVED, out)
-                : wrong_type(c, c->spec->type);
+    if (!text)
+        return wrong_type(c, c->spec->type);
+    note_secret(c, text, outcome == RT_SECRET_RESOLVED);
+    return take_text(c, text, outcome == RT_SECRET_RESOLVED, out);
 }
 
 /* --- lists, groups, maps --------------------------------------------------------------------- */

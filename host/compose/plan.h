@@ -15,6 +15,11 @@ typedef struct rt_plan_certificate {
     const char *certificate, *key; /* PEM */
 } rt_plan_certificate;
 
+/* Of a module, or an instance of one, or `rtd`. */
+typedef struct rt_plan_level {
+    const char *module, *level;
+} rt_plan_level;
+
 /* What the host itself runs with; the table in host_schema.c declares every member. */
 typedef struct rt_host_settings {
     const char *name; /* of the service */
@@ -62,8 +67,13 @@ typedef struct rt_host_settings {
     } health;
     struct {
         const char *level;  /* trace … fatal */
-        const char *format; /* pretty, json */
+        const char *format; /* pretty, json, journal */
         const char *file;   /* NULL: standard error */
+        bool automatic;     /* the journal rather than `format`, where standard error is its */
+        const char *journal;
+        int64_t repeat; /* lines of one text a second; 0: all */
+        rt_plan_level *levels;
+        size_t level_count;
     } log;
     struct rt_telemetry_settings {
         bool traces, metrics, logs; /* made at all */
@@ -152,11 +162,15 @@ typedef struct rt_plan {
     /* Those `@env:` read: they leave the environment of the workers; not packed. */
     const char **secret_variables;
     size_t secret_variable_count;
+    const char **secrets; /* values that may stand in no text that leaves the process */
+    size_t secret_count;
 } rt_plan;
 
 /* The bytes hold secrets: wipe them after use. */
 void rt_plan_pack(rt_buffer *buffer, const rt_plan *plan);
 /* NULL if the bytes are not a plan. Reads nothing beyond them, whatever they hold. */
 rt_plan *rt_plan_unpack(rt_arena *arena, const char *bytes, size_t length);
+/* From now on rt_redact knows the plan's secrets. */
+void rt_plan_redact(const rt_plan *plan);
 
 #endif

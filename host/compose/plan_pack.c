@@ -2,6 +2,8 @@
  * writes each value it meets and leaves the plan alone, with `in` it reads it. */
 #include "compose/plan.h"
 
+#include "base/redact.h"
+
 #include <string.h>
 
 #define PLAN_MAGIC 0x3150414e4c505452ull /* "RTPLNAP1" */
@@ -160,6 +162,15 @@ static void telemetry(struct walk *walk, struct rt_telemetry_settings *telemetry
     }
 }
 
+static void levels(struct walk *walk, rt_host_settings *host)
+{
+    size_t count = items(walk, &host->log.levels, sizeof *host->log.levels, &host->log.level_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++) {
+        needed_text(walk, &host->log.levels[i].module);
+        needed_text(walk, &host->log.levels[i].level);
+    }
+}
+
 static void host_settings(struct walk *walk, rt_host_settings *host)
 {
     int64_t *numbers[] = {&host->workers,
@@ -188,16 +199,20 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
                           &host->gid,
                           &host->limits.open_files,
                           &host->limits.memory,
+                          &host->log.repeat,
                           &host->limits.processes};
-    const char **texts[] = {
-        &host->name,           &host->log.level,   &host->log.format,     &host->log.file,
-        &host->user,           &host->group,       &host->control.socket, &host->http.access_format,
-        &host->health.fail_on, &host->crash.folder};
+    const char **texts[] = {&host->name,           &host->log.level,
+                            &host->log.format,     &host->log.file,
+                            &host->user,           &host->group,
+                            &host->control.socket, &host->http.access_format,
+                            &host->health.fail_on, &host->crash.folder,
+                            &host->log.journal};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number(walk, numbers[i]);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         text(walk, texts[i]);
     truth(walk, &host->core_dumps);
+    truth(walk, &host->log.automatic);
     truth(walk, &host->sandbox.system_calls);
     truth(walk, &host->sandbox.files);
     truth(walk, &host->quarantine);
@@ -205,6 +220,7 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
     truth(walk, &host->http.http2);
     truth(walk, &host->http.only_tls_1_3);
     certificates(walk, host);
+    levels(walk, host);
     telemetry(walk, &host->telemetry);
     const rt_setting **parts[] = {&host->http.listen,          &host->admin.listen,
                                   &host->http.trusted_proxies, &host->http.cors,
@@ -282,6 +298,13 @@ static void instance(struct walk *walk, rt_plan_instance *instance, size_t insta
         path(walk, &instance->paths[i]);
 }
 
+static void secrets(struct walk *walk, rt_plan *plan)
+{
+    size_t count = items(walk, &plan->secrets, sizeof *plan->secrets, &plan->secret_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++)
+        needed_text(walk, &plan->secrets[i]);
+}
+
 static void whole(struct walk *walk, rt_plan *plan)
 {
     int64_t magic = PLAN_MAGIC;
@@ -290,6 +313,7 @@ static void whole(struct walk *walk, rt_plan *plan)
         fail(walk);
     small(walk, (uint32_t *)&plan->environment, RT_ENVIRONMENT_COUNT - 1);
     host_settings(walk, &plan->host);
+    secrets(walk, plan);
     size_t count = items(walk, &plan->instances, sizeof *plan->instances, &plan->instance_count);
     for (size_t i = 0; i < count && !walk->in.failed; i++)
         instance(walk, &plan->instances[i], count);
@@ -307,4 +331,10 @@ rt_plan *rt_plan_unpack(rt_arena *arena, const char *bytes, size_t length)
     rt_plan *plan = RT_NEW(arena, rt_plan);
     whole(&walk, plan);
     return walk.in.failed || walk.in.next != walk.in.end ? NULL : plan;
+}
+
+void rt_plan_redact(const rt_plan *plan)
+{
+    for (size_t i = 0; i < plan->secret_count; i++)
+        rt_redact_add(plan->secrets[i]);
 }

@@ -46,4 +46,8 @@ extern const rt_option_spec rt_compression_settings[RT_COMPRESSION_SETTINGS];
 extern const rt_option_spec rt_access_log_settings[RT_ACCESS_LOG_SETTINGS];
 const char *rt_network_check(const char *text);
 
+/* log_schema.c */
+enum { RT_LOG_SETTINGS = 6 };
+extern const rt_option_spec rt_log_settings[RT_LOG_SETTINGS];
+
 #endif

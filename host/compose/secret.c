@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -158,6 +159,39 @@ void rt_secret_judge_literal(rt_composer *composer, const char *path, const rt_n
     rt_help(diagnostic, "use `@env:NAME`, `@file:PATH` or `@credential:NAME`");
     if (composer->strict)
         rt_set_severity(composer->diagnostics, diagnostic, RT_ERROR);
+}
+
+static void note(rt_composer *composer, const char *secret)
+{
+    if (!rt_secret_is_placeholder(secret))
+        rt_push(composer->arena, composer->secrets, composer->secret_count) = secret;
+}
+
+/* As whoever connects with it will have it. */
+static const char *decoded(rt_arena *arena, const char *text)
+{
+    char *plain = rt_arena_copy(arena, text), *out = plain;
+    for (unsigned byte; *text; text++) {
+        bool escape = text[0] == '%' && isxdigit((unsigned char)text[1]) &&
+                      isxdigit((unsigned char)text[2]) && sscanf(text + 1, "%2x", &byte) == 1;
+        *out++ = escape ? (char)byte : *text;
+        text += escape ? 2 : 0;
+    }
+    *out = '\0';
+    return plain;
+}
+
+void rt_secret_note(rt_composer *composer, const char *text, bool whole)
+{
+    size_t length;
+    const char *password = rt_secret_in_url(text, &length);
+    if (whole)
+        note(composer, text);
+    if (!password)
+        return;
+    password = rt_arena_copy_n(composer->arena, password, length);
+    note(composer, password);
+    note(composer, decoded(composer->arena, password));
 }
 
 /* --- lines that hold one --------------------------------------------------------------------- */

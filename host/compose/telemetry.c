@@ -43,6 +43,20 @@ static const char *endpoint_of(rt_arena *arena, const rt_setting *all, const rt_
     return rt_arena_format(arena, "%s%s%s", base, slash ? "" : "/", path);
 }
 
+/* `name=value,name=value`: each value is a secret of its own, and what follows its scheme. */
+static void note_values(rt_composer *composer, const char *headers)
+{
+    while (headers && (headers = strchr(headers, '='))) {
+        size_t length = strcspn(++headers, ",");
+        const char *value = rt_arena_copy_n(composer->arena, headers, length);
+        const char *space = strchr(value, ' ');
+        rt_secret_note(composer, value, true);
+        if (space)
+            rt_secret_note(composer, space + 1, true);
+        headers += length;
+    }
+}
+
 static bool take_signal(rt_composer *composer, const rt_setting *all, const char *name,
                         enum rt_signal signal)
 {
@@ -54,6 +68,7 @@ static bool take_signal(rt_composer *composer, const rt_setting *all, const char
     telemetry->signals[signal].endpoint =
         endpoint_of(composer->arena, all, own, rt_arena_format(composer->arena, "v1/%s", name));
     telemetry->signals[signal].headers = headers ? headers : text(all, "headers");
+    note_values(composer, telemetry->signals[signal].headers);
     return true;
 }
 

@@ -122,6 +122,7 @@ static void judge_pair(const pair *one, const rt_setting *group)
     const char *key = read_setting(one, group, "key");
     if (!chain || !key)
         return;
+    rt_secret_note(composer, key, true);
     rt_certificate_fault fault =
         rt_certificate_read(composer->arena, chain, key, &certificate, &why);
     if (fault) {

@@ -5,6 +5,7 @@
  */
 #include "http/features.h"
 
+#include "base/redact.h"
 #include "http/access_line.h"
 #include "http/internal.h"
 #include "telemetry/log.h"
@@ -176,6 +177,18 @@ rt_access_log *rt_access_open(const rt_setting *settings, const char *format, co
     return log;
 }
 
+/* In one step and under the old number, so that nobody else's line is lost. */
+int rt_access_reopen(rt_access_log *log, int fd)
+{
+    if (!log)
+        return 0;
+    flush(log);
+    if (dup3(fd, log->fd, O_CLOEXEC) < 0)
+        return -errno;
+    use_output(log, log->fd);
+    return 0;
+}
+
 static void on_idle_closed(uv_handle_t *handle)
 {
     rt_access_log *log = handle->data;
@@ -269,8 +282,11 @@ void rt_access_end(rt_access_log *log, rt_ctx *ctx, const rt_exchange *exchange,
         log->lost++;
         return;
     }
+    size_t before = log->pending.length;
     log->style.correlation = rt_host_correlation_id(ctx);
+    log->style.trace = rt_trace_of(ctx);
     log->write(&log->pending, &log->style, record, report);
+    rt_redact_from(&log->pending, before);
     if (uv_is_closing((uv_handle_t *)&log->idle))
         flush(log);
     else

@@ -1,4 +1,5 @@
 #include "http/access_line.h"
+#include "telemetry/span.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,20 @@ static void add_text(rt_buffer *line, const char *name, const char *text)
         add_string(line, name, (rt_str){text, strlen(text)});
 }
 
+/* As in records of the log. */
+static void add_trace(rt_buffer *line, const rt_trace *trace)
+{
+    char id[33];
+    if (!trace || !(trace->high || trace->low))
+        return;
+    rt_hexadecimal(id, trace->high);
+    rt_hexadecimal(id + 16, trace->low);
+    add_text(line, "trace_id", id);
+    rt_hexadecimal(id, trace->parent);
+    if (trace->parent)
+        add_text(line, "span_id", id);
+}
+
 static void add_fields(rt_buffer *line, const rt_access_record *record, const rt_report *report)
 {
     static const char *const names[] = {
@@ -106,6 +121,7 @@ static void write_json(rt_buffer *line, rt_access_style *style, const rt_access_
                      (int)getpid());
     add_text(line, "service", style->service);
     rt_buffer_text(line, "\"module\":\"http\",\"message\":\"request\",");
+    add_trace(line, style->trace);
     add_text(line, "correlation.id", style->correlation);
     add_fields(line, record, report);
 }

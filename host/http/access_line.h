@@ -2,6 +2,7 @@
 #ifndef RT_HTTP_ACCESS_LINE_H
 #define RT_HTTP_ACCESS_LINE_H
 
+#include "fiber/trace.h"
 #include "http/features.h"
 
 #include <time.h>
@@ -25,6 +26,7 @@ struct rt_access_record {
 typedef struct rt_access_style {
     const char *service;     /* or NULL */
     const char *correlation; /* of this line */
+    const rt_trace *trace;   /* likewise */
     time_t second;           /* that `stamp` is of */
     char stamp[40];
 } rt_access_style;

@@ -103,6 +103,7 @@ rt_access_log *rt_access_open(const rt_setting *settings, const char *format, co
                               int output,
                               uv_loop_t *loop); /* NULL if the file cannot be opened: errno */
 /* The loop's handle is to be closed: from now on lines are written as they come. */
+int rt_access_reopen(rt_access_log *log, int fd); /* NULL: none; 0 or -errno */
 void rt_access_stop(rt_access_log *log);
 void rt_access_close(rt_access_log *log);
 void rt_access_begin(const rt_access_log *log, rt_exchange *exchange);

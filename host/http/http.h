@@ -46,6 +46,9 @@ int rt_router_add(rt_router *router, rt_instance *instance, uint32_t stack_size,
 
 /* What the access log is written to, opened while that is still allowed. -1 with errno. */
 int rt_http_access_output(const rt_setting *access_log);
+/* From now on the access log, if there is one, is this descriptor's; the caller's stays open. 0 or
+ * -errno. */
+int rt_http_reopen_access(rt_http_server *server, int fd);
 /* On the loop of fiber/fiber.h, which is open. NULL with errno: the access log cannot be opened. */
 rt_http_server *rt_http_open(const rt_http_options *options, rt_router *router);
 /* What connections of a listening socket begin with. */

@@ -2,6 +2,7 @@
 #include "http/internal.h"
 #include "http/status.h"
 
+#include "base/redact.h"
 #include "telemetry/log.h"
 
 #include <string.h>
@@ -25,6 +26,7 @@ void rt_problem_answer(rt_ctx *ctx, rt_response *response, uint32_t status, cons
     member(&json, "code", code ? code : entry->code ? entry->code : "UNKNOWN");
     member(&json, "correlationId", rt_host_correlation_id(ctx));
     rt_buffer_char(&json, '}');
+    rt_redact(&json);
     rt_buffer_recycle(response->server, &response->bytes);
     response->status = 0;
     rt_host_respond(ctx, response, status, "application/problem+json", json.data, json.length);

@@ -298,6 +298,11 @@ uint32_t rt_http_running(const rt_http_server *server)
     return server->running;
 }
 
+int rt_http_reopen_access(rt_http_server *server, int fd)
+{
+    return rt_access_reopen(server->features.access, fd);
+}
+
 void rt_http_close(rt_http_server *server)
 {
     if (!server)

@@ -126,11 +126,33 @@ static bool is_module(const rt_plan *plan, const char *word)
     return false;
 }
 
+static void run_log_reopen(rt_supervisor *supervisor, rt_client *client, int count, char **words)
+{
+    const char *outcome;
+    (void)count, (void)words;
+    bool fine = rt_logs_reopen(supervisor, WHO, &outcome);
+    (fine ? rt_client_out : rt_client_err)(client, "%s", outcome);
+    rt_client_exit(client, fine ? 0 : EX_IOERR);
+}
+
+static void show_levels(rt_client *client)
+{
+    rt_buffer text = {0};
+    rt_log_levels(&text);
+    rt_client_lines(client, "out", text.data);
+    rt_client_exit(client, 0);
+    rt_buffer_free(&text);
+}
+
 static void run_log_level(rt_supervisor *supervisor, rt_client *client, int count, char **words)
 {
     const rt_generation *serving = supervisor->current;
     const char *level = count > 1 ? words[1] : "", *module = count > 2 ? words[2] : NULL;
     int error = 0;
+    if (count == 1) {
+        show_levels(client);
+        return;
+    }
     if (module && serving && !is_module(serving->plan, module))
         rt_client_err(client, "no module `%s` runs", module);
     else if ((error = rt_log_set_level(level, module)) == -EINVAL)
@@ -187,7 +209,8 @@ static const rt_command commands[] = {
     {"stop", "[wait]", 1, run_stop},
     {"reload", "[wait]", 1, run_reload},
     {"upgrade", "", 0, run_upgrade},
-    {"log-level", "LEVEL [MODULE]", 2, run_log_level},
+    {"log-level", "[LEVEL [MODULE]]", 2, run_log_level},
+    {"log-reopen", "", 0, run_log_reopen},
     {"quarantine", "[list|clear [ENTRY]]", RT_CONTROL_WORDS - 1, run_quarantine},
     {"fibers", "[WORKER]", 1, run_fibers},
     {"metrics", "", 0, run_metrics},

@@ -1,5 +1,6 @@
 #include "process/crash.h"
 
+#include "base/redact.h"
 #include "telemetry/log.h"
 
 #include <errno.h>
@@ -213,10 +214,10 @@ static void log_crash(const rt_crash *crash, const char *sentence, const char *r
         rt_crash_backtrace(&frames, crash->plan, crash->symbols, &crash->area->trace, "");
     }
     add_text(&fields, "report", report);
-    if (rt_log_is_json())
+    if (rt_log_is_structured())
         add_text(&fields, "backtrace", frames.data);
     rt_host_log_fields(NULL, RT_LOG_ERROR, fields.list, fields.count, sentence);
-    if (!rt_log_is_json())
+    if (!rt_log_is_structured())
         rt_crash_log_lines(RT_LOG_ERROR, frames.data);
     rt_buffer_free(&frames);
 }
@@ -229,6 +230,7 @@ void rt_crash_tell(const rt_crash *crash, const char *sentence)
     if (folder) {
         rt_buffer report = {0};
         rt_crash_report(crash, sentence, &report);
+        rt_redact(&report);
         error = rt_crash_store(crash->arena, folder, (size_t)host->crash.keep, crash->end.pid,
                                &report, &path);
         rt_buffer_free(&report);

@@ -82,6 +82,7 @@ static void forget(rt_worker *worker)
     hang_up(worker);
     rt_inbox_free(&worker->inbox);
     rt_buffer_wipe(&worker->outbox);
+    rt_parcel_drop(&worker->parcel);
     set_text(&worker->module, NULL);
     set_text(&worker->problem, NULL);
     worker->sent = 0;
@@ -225,14 +226,15 @@ static void start_worker(rt_generation *generation, rt_worker *worker, uint64_t 
 
 static void send_more(rt_worker *worker)
 {
-    ssize_t sent = send(worker->control, worker->outbox.data + worker->sent,
-                        worker->outbox.length - worker->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = rt_parcel_send(worker->control, worker->outbox.data, worker->outbox.length,
+                                  worker->sent, &worker->parcel);
     if (sent > 0)
         worker->sent += (size_t)sent;
     bool hopeless = sent < 0 && errno != EAGAIN && errno != EINTR;
     if (!hopeless && worker->sent < worker->outbox.length)
         return;
     rt_buffer_wipe(&worker->outbox);
+    rt_parcel_drop(&worker->parcel);
     worker->sent = 0;
 }
 

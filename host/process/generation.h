@@ -39,6 +39,7 @@ typedef struct rt_worker {
     rt_inbox inbox;
     rt_buffer outbox; /* not yet sent */
     size_t sent;
+    rt_parcel parcel;      /* goes with a message of the outbox */
     uint64_t started, due; /* monotonic ns */
     rt_backoff backoff;
     uint64_t restarts;

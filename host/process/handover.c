@@ -316,6 +316,7 @@ static void plan(struct walk *walk, rt_generation *generation)
         generation->is_frozen = !whole;
         generation->plan = whole ? whole : least;
         generation->variables = rt_worker_environment(arena, least);
+        rt_plan_redact(generation->plan);
     }
     rt_buffer_wipe(&packed);
 }

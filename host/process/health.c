@@ -1,5 +1,6 @@
 #include "process/health.h"
 
+#include "base/redact.h"
 #include "telemetry/log.h"
 
 #include <rt/health.h>
@@ -80,6 +81,17 @@ static void settle_late(rt_checkup *checkup)
 
 /* --- one module ------------------------------------------------------------------------------ */
 
+/* Cut only after redacting: half a secret would not be found. */
+static void keep_reason(char kept[RT_HEALTH_REASON], const char *lead, const char *text)
+{
+    rt_buffer whole = {0};
+    rt_buffer_text(&whole, lead);
+    rt_buffer_text(&whole, text);
+    rt_redact(&whole);
+    snprintf(kept, RT_HEALTH_REASON, "%s", whole.data);
+    rt_buffer_free(&whole);
+}
+
 static int take_answer(rt_ctx *ctx, rt_checkup *checkup, const rt_health *health)
 {
     static const rt_module_health conditions[] = {[RT_HEALTHY] = RT_MODULE_HEALTHY,
@@ -89,8 +101,7 @@ static int take_answer(rt_ctx *ctx, rt_checkup *checkup, const rt_health *health
         return rt_host_fail(ctx, RT_EINTERNAL, "its answer is %u, which means nothing",
                             health->status);
     checkup->answer = conditions[health->status];
-    snprintf(checkup->answer_reason, sizeof checkup->answer_reason, "%s",
-             health->reason ? health->reason : "");
+    keep_reason(checkup->answer_reason, "", health->reason ? health->reason : "");
     return 0;
 }
 
@@ -107,9 +118,9 @@ static void settle_failed(rt_checkup *checkup, const rt_exit *exit)
     char text[RT_HEALTH_REASON];
     const char *message = exit->error ? exit->error->message : NULL;
     if (exit->kind == RT_EXIT_DEFECT)
-        snprintf(text, sizeof text, "defect: %s", exit->defect ? exit->defect : "unknown");
+        keep_reason(text, "defect: ", exit->defect ? exit->defect : "unknown");
     else
-        snprintf(text, sizeof text, "%s", message ? message : rt_code_name(exit->result));
+        keep_reason(text, "", message ? message : rt_code_name(exit->result));
     settle(checkup, RT_MODULE_UNHEALTHY, text);
 }
 

@@ -1,7 +1,9 @@
 /* From a configuration to a generation whose workers can be started. At the first start what goes
  * wrong ends rtd; at a reload it ends the reload. */
+#include "base/redact.h"
 #include "compose/report.h"
 #include "fiber/sanitizer.h"
+#include "process/logs.h"
 #include "process/passed.h"
 #include "process/privilege.h"
 #include "process/role.h"
@@ -72,7 +74,7 @@ static void keep_report(rt_supervisor *supervisor, const rt_composition *composi
 static bool wants_records(const rt_supervisor *supervisor, const rt_composition *composition)
 {
     const rt_plan *plan = supervisor->current ? supervisor->current->plan : composition->plan;
-    return strcmp(plan->host.log.format, "json") == 0;
+    return strcmp(plan->host.log.format, "pretty") != 0;
 }
 
 static void report(const rt_supervisor *supervisor, const rt_composition *composition)
@@ -92,6 +94,8 @@ static bool compose(rt_supervisor *supervisor, rt_generation *generation)
     generation->composition = composition;
     generation->plan = composition->plan;
     keep_report(supervisor, composition);
+    if (composition->plan)
+        rt_plan_redact(composition->plan);
     return composition->plan && !composition->diagnostics.errors;
 }
 
@@ -99,19 +103,17 @@ static bool compose(rt_supervisor *supervisor, rt_generation *generation)
 
 int rt_launch_log(const rt_plan *plan, uint32_t level)
 {
-    rt_log_options options = {plan->host.log.level, plan->host.log.format, plan->host.log.file,
-                              plan->host.name};
-    int error = rt_log_open(&options);
+    const char *name;
+    int error = rt_logs_open(plan, &name);
     if (error)
-        rt_log_host(level, "cannot open the log `%s`: %s",
-                    options.file ? options.file : "standard error", strerror(-error));
+        rt_log_host(level, "cannot open the log `%s`: %s", name, strerror(-error));
     return error ? EX_IOERR : 0;
 }
 
 /* While another generation serves, the log is its own until the switch; so it is only tried. */
 static int prepare_log(rt_supervisor *supervisor, const rt_generation *generation)
 {
-    const char *file = generation->plan->host.log.file;
+    const char *file = rt_logs_file(generation->plan, RT_REOPEN_LOG);
     if (!supervisor->current)
         return rt_launch_log(generation->plan, RT_LOG_FATAL);
     int fd =
@@ -319,9 +321,18 @@ int rt_launch(rt_supervisor *supervisor)
     return 0;
 }
 
+/* Those of generations that have ended are forgotten. */
+static void settle_secrets(const rt_supervisor *supervisor)
+{
+    rt_redact_forget();
+    for (const rt_generation *g = supervisor->generations; g; g = g->older)
+        rt_plan_redact(g->plan);
+}
+
 void rt_launch_settle(rt_supervisor *supervisor)
 {
     const rt_plan *plan = supervisor->current->plan;
+    settle_secrets(supervisor);
     rt_launch_log(plan, RT_LOG_ERROR);
     rt_addresses_settle(&supervisor->addresses, plan);
     rt_addresses_keep(&supervisor->addresses, &supervisor->current->sockets);

@@ -1,5 +1,6 @@
 /* The load child: loads, registers and configures what it is told to and says how each went. A
  * module that brings it down was named by the last phase it told. */
+#include "base/redact.h"
 #include "process/privilege.h"
 #include "process/process.h"
 #include "process/role.h"
@@ -30,11 +31,11 @@ static void tell_phase(void *argument, const rt_running *running, rt_phase phase
 static void tell_problem(void *argument, const rt_running *running, enum rt_diagnostic_id id,
                          const char *text)
 {
-    const struct load_child *child = argument;
+    struct load_child *child = argument;
     rt_message_send(child->control, &(rt_message){.kind = RT_TELL_PROBLEM,
                                                   .number = id,
                                                   .module = running->plan->name,
-                                                  .text = text});
+                                                  .text = rt_redacted(&child->arena, text)});
 }
 
 static bool is_skipped(const struct load_child *child, const char *module)
@@ -121,6 +122,8 @@ int rt_load_main(void)
     rt_arena_init(&child.arena);
     child.setup = rt_setup_receive(&inbox, &child.arena, child.control);
     rt_inbox_free(&inbox);
+    if (child.setup)
+        rt_plan_redact(child.setup->plan);
     /* _exit: what modules would do at exit is not what was asked for. */
     _exit(child.setup ? run(&child) : EX_SOFTWARE);
 }

@@ -114,8 +114,10 @@ ssize_t rt_inbox_fill(rt_inbox *inbox, int fd)
 {
     ssize_t got;
     make_room(&inbox->bytes, 65536);
+    char *end = inbox->bytes.data + inbox->bytes.length;
     do
-        got = recv(fd, inbox->bytes.data + inbox->bytes.length, 65536, 0);
+        got = inbox->parcel ? rt_parcel_receive(fd, end, 65536, inbox->parcel)
+                            : recv(fd, end, 65536, 0);
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return -errno;

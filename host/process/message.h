@@ -12,6 +12,7 @@
 #include "compose/plan.h"
 #include "http/tickets.h"
 #include "process/listen.h"
+#include "process/parcel.h"
 
 #include <sys/types.h>
 
@@ -27,6 +28,7 @@ enum rt_message_kind {
     RT_TELL_CUT,       /* `number` requests were interrupted */
     RT_TELL_FIBERS,    /* to the child: which are there? From it: `text`, as rt_units_list has it */
     RT_TELL_DRAINS,    /* it takes no more connections */
+    RT_TELL_REOPEN,    /* to the child: `number` says whose descriptors (logs.h) come with it */
     RT_TELL_COUNT,
 };
 
@@ -76,6 +78,7 @@ int rt_message_send(int fd, const rt_message *message);
 typedef struct rt_inbox {
     rt_buffer bytes;
     size_t taken;
+    rt_parcel *parcel; /* where descriptors go; NULL: none are taken */
 } rt_inbox;
 
 /* Reads once: bytes read, 0 at the end, -errno (-EAGAIN included). */

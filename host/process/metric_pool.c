@@ -1,5 +1,6 @@
 #include "process/metric_pool.h"
 
+#include "base/redact.h"
 #include "telemetry/prometheus.h"
 
 #include <errno.h>
@@ -214,6 +215,7 @@ int rt_metrics_text(int fd, rt_buffer *out)
     rt_metric_view_finish(view);
     rt_buffer_text(out, "");
     rt_prometheus_text(view, out);
+    rt_redact(out);
     rt_metric_view_free(view);
     return error;
 }

@@ -78,7 +78,7 @@ void rt_supervisor_stop(rt_supervisor *supervisor, const char *who)
 
 static int open_signals(void)
 {
-    static const int watched[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD};
+    static const int watched[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
     sigset_t set;
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
@@ -97,12 +97,16 @@ static void reap(rt_supervisor *supervisor)
 
 static void on_signal(rt_supervisor *supervisor, uint32_t number)
 {
+    const char *outcome;
     switch (number) {
     case SIGCHLD:
         reap(supervisor);
         break;
     case SIGHUP:
         rt_reload_ask(supervisor, "SIGHUP");
+        break;
+    case SIGUSR1:
+        rt_logs_reopen(supervisor, "SIGUSR1", &outcome);
         break;
     case SIGUSR2:
         rt_upgrade_ask(supervisor, "SIGUSR2");
@@ -234,7 +238,7 @@ static int time_to_wait(const rt_supervisor *supervisor)
     return milliseconds < INT_MAX ? (int)milliseconds : INT_MAX;
 }
 
-enum { SIGNALS, UPGRADE, CONTROL, WORKERS = CONTROL + RT_CONTROL_POLLS };
+enum { SIGNALS, UPGRADE, REPEATS, CONTROL, WORKERS = CONTROL + RT_CONTROL_POLLS };
 
 static size_t fill_polls(rt_supervisor *supervisor)
 {
@@ -249,6 +253,7 @@ static size_t fill_polls(rt_supervisor *supervisor)
     struct pollfd *polls = supervisor->polls;
     polls[SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     polls[UPGRADE] = (struct pollfd){.fd = supervisor->upgrade.output, .events = POLLIN};
+    polls[REPEATS] = (struct pollfd){.fd = rt_log_settles(), .events = POLLIN};
     rt_control_poll(&supervisor->control, polls + CONTROL);
     polls += WORKERS;
     for (const rt_generation *g = supervisor->generations; g; polls += g->count, g = g->older)
@@ -263,6 +268,8 @@ static void handle(rt_supervisor *supervisor)
     for (rt_generation *g = supervisor->generations; g; polls += g->count, g = g->older)
         rt_generation_handle(g, polls);
     rt_upgrade_handle(supervisor, &supervisor->polls[UPGRADE]);
+    if (supervisor->polls[REPEATS].revents)
+        rt_log_settle(false);
     read_signals(supervisor);
     rt_control_handle(&supervisor->control, supervisor->polls + CONTROL);
 }

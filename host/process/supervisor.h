@@ -97,6 +97,10 @@ uint64_t rt_reload_ticket(const rt_supervisor *supervisor);
 void rt_reload_end(rt_supervisor *supervisor, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* reopen.c: the files of all logs, after they were moved. False if one could not be opened, which
+ * goes on as it was; what happened is logged, too. */
+bool rt_logs_reopen(rt_supervisor *supervisor, const char *who, const char **outcome);
+
 /* upgrade.c */
 void rt_upgrade_ask(rt_supervisor *supervisor, const char *who);
 void rt_upgrade_begin(rt_supervisor *supervisor);

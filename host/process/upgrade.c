@@ -209,6 +209,7 @@ static void execute(rt_supervisor *supervisor)
     if (!error) {
         int self = open("/proc/self/exe", O_RDONLY);
         char **variables = rt_handover_variables(&supervisor->arena, handover.state, self, false);
+        rt_log_settle(true);
         execve(supervisor->program, supervisor->startup->arguments, variables);
         error = -errno;
         if (self >= 0)

@@ -112,10 +112,10 @@ static void tell_stall(uint64_t now)
     uint64_t count = 3;
     if (answered && *dog.view.correlation)
         fields[count++] = (rt_field){.name = "correlation.id", .text = dog.view.correlation};
-    if (rt_log_is_json() && frames.data)
+    if (rt_log_is_structured() && frames.data)
         fields[count++] = (rt_field){.name = "backtrace", .text = frames.data};
     rt_host_log_fields(NULL, RT_LOG_WARN, fields, count, text.data);
-    if (!rt_log_is_json())
+    if (!rt_log_is_structured())
         rt_crash_log_lines(RT_LOG_WARN, frames.data);
     rt_buffer_free(&text);
     rt_buffer_free(&frames);

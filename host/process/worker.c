@@ -2,10 +2,12 @@
  *
  * Plugins are loaded on the process's own stack, because their constructors may need more of it
  * than a fiber has. Everything else happens in one fiber, `life`, which reads top to bottom. */
+#include "base/redact.h"
 #include "process/admin.h"
 #include "process/crash_area.h"
 #include "process/generation.h"
 #include "process/health.h"
+#include "process/logs.h"
 #include "process/memory.h"
 #include "process/open_http.h"
 #include "process/privilege.h"
@@ -35,6 +37,7 @@ struct worker {
     rt_arena arena;
     int control;
     rt_inbox inbox;
+    rt_parcel parcel; /* that came with messages */
     rt_setup *setup;
     rt_board board;
     rt_runtime runtime;
@@ -51,6 +54,7 @@ struct worker {
     bool hurried; /* the time to drain is over */
     bool failed;  /* a problem was told */
     uv_poll_t control_watch;
+    uv_poll_t repeats_watch;
     uv_timer_t drain_timer;
     unsigned open_handles;
 };
@@ -74,9 +78,10 @@ static void tell_problem(void *argument, const rt_running *running, enum rt_diag
     if (worker->stopping)
         return; /* it was cut short, so it is no problem */
     worker->failed = true;
+    const char *safe = rt_redacted(&worker->arena, text);
     tell(worker,
          &(rt_message){
-             .kind = RT_TELL_PROBLEM, .number = id, .module = running->plan->name, .text = text});
+             .kind = RT_TELL_PROBLEM, .number = id, .module = running->plan->name, .text = safe});
 }
 
 /* --- what comes from the supervisor ---------------------------------------------------------- */
@@ -140,6 +145,7 @@ static void tell_fibers(const struct worker *worker, uint64_t question)
     rt_buffer text = {0};
     rt_board_slot *slot = rt_board_slot_of(&worker->board, worker->setup->number);
     rt_units_list(&text);
+    rt_redact(&text);
     if (slot)
         rt_stacks_measure(slot->stack_high);
     tell(worker, &(rt_message){.kind = RT_TELL_FIBERS, .number = question, .text = text.data});
@@ -163,6 +169,10 @@ static void take_message(struct worker *worker, const rt_message *message)
         break;
     case RT_TELL_FIBERS:
         tell_fibers(worker, message->number);
+        break;
+    case RT_TELL_REOPEN:
+        rt_logs_take(worker->setup->plan, message->number, &worker->parcel, worker->server,
+                     worker->http.access_output);
     }
 }
 
@@ -241,6 +251,7 @@ static bool serve(struct worker *worker)
     worker->server = rt_open_http(setup->plan, worker->runtime.router, &worker->http);
     if (!worker->server)
         return false;
+    worker->http.access_output = 0; /* the server's now */
     for (size_t i = 0; i < setup->sockets.count; i++) {
         const rt_socket *socket = &setup->sockets.items[i];
         if (socket->flags & RT_LISTEN_ADMIN)
@@ -274,6 +285,12 @@ static void close_sockets(const rt_setup *setup)
             close(setup->sockets.items[i].fd);
 }
 
+static void close_server(struct worker *worker)
+{
+    rt_http_close(worker->server);
+    worker->server = NULL;
+}
+
 static void drain(rt_ctx *ctx, struct worker *worker)
 {
     uint64_t limit = (uint64_t)worker->setup->plan->host.drain_timeout / 1000000;
@@ -287,7 +304,7 @@ static void drain(rt_ctx *ctx, struct worker *worker)
     wait_for_close(ctx, worker->drained);
     rt_admin_await(ctx, &worker->admin);
     uv_timer_stop(&worker->drain_timer);
-    rt_http_close(worker->server);
+    close_server(worker);
 }
 
 /* --- the worker's life ----------------------------------------------------------------------- */
@@ -320,7 +337,7 @@ static int life(rt_ctx *ctx, void *argument)
         wait_for_close(ctx, worker->stop);
         drain(ctx, worker);
     } else if (worker->server) {
-        rt_http_close(worker->server);
+        close_server(worker);
     }
     rt_health_end(ctx, &worker->health);
     stop_all(ctx, worker);
@@ -346,6 +363,24 @@ static void on_life_ended(rt_ctx *ctx, const rt_exit *exit, void *argument)
     rt_telemetry_detach();
     uv_close((uv_handle_t *)&worker->control_watch, on_handle_closed);
     uv_close((uv_handle_t *)&worker->drain_timer, on_handle_closed);
+    if (rt_log_settles() >= 0)
+        uv_close((uv_handle_t *)&worker->repeats_watch, on_handle_closed);
+}
+
+static void on_repeats(uv_poll_t *watch, int status, int events)
+{
+    (void)watch, (void)status, (void)events;
+    rt_log_settle(false);
+}
+
+static void watch_repeats(struct worker *worker)
+{
+    if (rt_log_settles() < 0)
+        return;
+    uv_poll_init(rt_loop_uv(), &worker->repeats_watch, rt_log_settles());
+    worker->repeats_watch.data = worker;
+    uv_poll_start(&worker->repeats_watch, UV_READABLE, on_repeats);
+    worker->open_handles++;
 }
 
 static void open_handles(struct worker *worker)
@@ -355,6 +390,7 @@ static void open_handles(struct worker *worker)
     worker->control_watch.data = worker->drain_timer.data = worker;
     worker->open_handles = 2;
     uv_poll_start(&worker->control_watch, UV_READABLE | UV_DISCONNECT, on_control);
+    watch_repeats(worker);
     worker->stop = rt_host_channel_new(0);
     worker->drained = rt_host_channel_new(0);
 }
@@ -396,7 +432,7 @@ static void ignore_signal(int number)
  */
 static void settle_signals(void)
 {
-    static const int told_to_supervisor[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int told_to_supervisor[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
     struct sigaction quiet = {.sa_handler = ignore_signal, .sa_flags = SA_RESTART};
     sigemptyset(&quiet.sa_mask);
     for (size_t i = 0; i < sizeof told_to_supervisor / sizeof *told_to_supervisor; i++)
@@ -452,11 +488,10 @@ static bool drop_privileges(const struct worker *worker)
 static int open_logs(struct worker *worker)
 {
     const rt_plan *plan = worker->setup->plan;
-    const rt_host_settings *host = &plan->host;
-    rt_log_options log = {host->log.level, host->log.format, host->log.file, host->name};
-    int error = rt_log_open(&log);
+    const char *name;
+    int error = rt_logs_open(plan, &name);
     if (error) {
-        rt_log_host(RT_LOG_ERROR, "cannot open the log `%s`: %s", log.file, strerror(-error));
+        rt_log_host(RT_LOG_ERROR, "cannot open the log `%s`: %s", name, strerror(-error));
         return error;
     }
     worker->http.access_output = rt_open_access_output(plan);
@@ -529,12 +564,16 @@ int rt_worker_main(void)
     rt_memory_yield();
     settle_signals();
     rt_arena_init(&worker.arena);
+    worker.inbox.parcel = &worker.parcel;
     worker.setup = rt_setup_receive(&worker.inbox, &worker.arena, worker.control);
     if (!worker.setup)
         rt_log_host(RT_LOG_ERROR, "no plan came from the supervisor");
+    else
+        rt_plan_redact(worker.setup->plan);
     int code = worker.setup && !open_worker(&worker) ? run_plan(&worker) : EX_SOFTWARE;
     rt_crash_leave();
     rt_inbox_free(&worker.inbox);
+    rt_parcel_drop(&worker.parcel);
     rt_arena_free(&worker.arena);
     return code;
 }

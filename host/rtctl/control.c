@@ -1,6 +1,6 @@
 /* Subcommands that speak to a running rtd: status, health, stop, reload, upgrade, log-level,
- * quarantine, fibers, metrics. All do the same: find its control socket, send one line, print the
- * reply. What top.c asks for goes the same way. */
+ * log-reopen, quarantine, fibers, metrics. All do the same: find its control socket, send one line,
+ * print the reply. What top.c asks for goes the same way. */
 #include "rtctl/rtctl.h"
 
 #include "base/reason.h"
@@ -29,7 +29,8 @@ static const struct asking askings[] = {
     {"stop", .waits = true},
     {"reload", .waits = true},
     {"upgrade"},
-    {"log-level", .least = 1, .most = 2},
+    {"log-level", .most = 2},
+    {"log-reopen"},
     {"quarantine", .phrases = true, .most = RT_CONTROL_WORDS - 1},
     {"fibers", .most = 1},
     {"metrics"},

@@ -1,6 +1,6 @@
 #include "telemetry/record.h"
 
-#include "base/buffer.h"
+#include "base/redact.h"
 #include "telemetry/outlet.h"
 
 #include <string.h>
@@ -17,16 +17,28 @@ static size_t cut(uint64_t length)
 
 /* --- notes ----------------------------------------------------------------------------------- */
 
+/* A text as it may leave the process; in the copy, if it holds a secret. */
+static rt_str redacted(rt_buffer *copy, rt_str text)
+{
+    if (!rt_redact_finds(text.data, text.length))
+        return text;
+    rt_buffer_add(copy, text.data, text.length);
+    rt_redact(copy);
+    return (rt_str){copy->data, copy->length};
+}
+
 void rt_notes_add(struct rt_buffer *notes, const rt_span_note *note)
 {
+    rt_buffer copy = {0};
     bool is_text = note->type == RT_NOTE_TEXT;
+    rt_str text = is_text ? redacted(&copy, note->text) : note->text;
     rt_note_head head = {.type = (uint8_t)note->type,
                          .attributes = (uint8_t)note->attributes,
                          .name_length = (uint16_t)cut(note->name.length),
-                         .value_length = is_text ? (uint32_t)cut(note->text.length) : 8};
+                         .value_length = is_text ? (uint32_t)cut(text.length) : 8};
     rt_buffer_reserve(notes, sizeof head + head.name_length + head.value_length);
     char *at = notes->data + notes->length;
-    const void *value = is_text                      ? (const void *)note->text.data
+    const void *value = is_text                      ? (const void *)text.data
                         : note->type == RT_NOTE_REAL ? (const void *)&note->real
                                                      : (const void *)&note->integer;
     at = mempcpy(at, &head, sizeof head);
@@ -34,6 +46,7 @@ void rt_notes_add(struct rt_buffer *notes, const rt_span_note *note)
     at = mempcpy(at, value, head.value_length);
     notes->length = (size_t)(at - notes->data);
     *at = '\0';
+    rt_buffer_free(&copy);
 }
 
 static bool is_sound(const rt_note_head *head, size_t left)
@@ -115,11 +128,9 @@ bool rt_record_read(rt_record_view *view, const void *bytes, size_t size)
     return true;
 }
 
-void rt_record_put(const rt_record_parts *parts)
+static void put(const rt_record_parts *parts)
 {
     size_t size = rt_record_size(parts);
-    if (!rt_outlet_takes(parts->head.kind))
-        return;
     void *room = size ? rt_outlet_take(size) : NULL;
     if (!room) {
         rt_outlet_dropped(parts->head.kind);
@@ -127,4 +138,18 @@ void rt_record_put(const rt_record_parts *parts)
     }
     rt_record_write(room, parts, size);
     rt_outlet_taken(size);
+}
+
+/* Names and versions of modules are no secrets. */
+void rt_record_put(const rt_record_parts *parts)
+{
+    rt_record_parts safe = *parts;
+    rt_buffer name = {0}, error = {0};
+    if (!rt_outlet_takes(parts->head.kind))
+        return;
+    safe.texts[RT_TEXT_NAME] = redacted(&name, parts->texts[RT_TEXT_NAME]);
+    safe.texts[RT_TEXT_ERROR] = redacted(&error, parts->texts[RT_TEXT_ERROR]);
+    put(&safe);
+    rt_buffer_free(&name);
+    rt_buffer_free(&error);
 }

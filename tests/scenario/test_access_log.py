@@ -104,8 +104,10 @@ class Json(AccessLog):
     def test_a_record_has_the_form_of_the_log_and_all_fields(self):
         made, path = self.log_to_file("json", config='name = "shop";')
         _, headers, _ = made.request("/show/7?a=%22", {"User-Agent": 'a"b\\c\x80', "Referer": "r",
-                                                       "X-Correlation-Id": "abc-1"})
+                                                       "X-Correlation-Id": "abc-1",
+                                                       "traceparent": f"00-{'a1' * 16}-{'b2' * 8}-00"})
         record = json.loads(self.lines(path, 1)[0])
+        self.assertEqual((record["trace_id"], record["span_id"]), ("a1" * 16, "b2" * 8))
         self.assertRegex(record["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
         self.assertEqual((record["level"], record["service"], record["module"]),
                          ("info", "shop", "http"))

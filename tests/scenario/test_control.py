@@ -213,7 +213,8 @@ class Logging(unittest.TestCase):
                              (64, "no log level `loud`: it is trace, debug, info, warn, error or fatal\n"))
             outcome = made.rtctl("log-level", "debug", "frnt")
             self.assertEqual((outcome.returncode, outcome.stdout), (64, "no module `frnt` runs\n"))
-            self.assertEqual(made.rtctl("log-level").returncode, 2)
+            self.assertEqual(made.rtctl("log-level", "debug", "front", "store").returncode, 2)
+            self.assertEqual(made.rtctl("log-level").stdout, "debug\n")
             self.assertEqual(made.stop(), 0)
 
 

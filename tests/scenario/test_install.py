@@ -19,7 +19,7 @@ EXPECTED = """
 bin/rtd bin/rtctl
 lib/pkgconfig/rt-sdk.pc
 etc/rt/runtime.conf etc/rt/production.conf
-share/rt/rt-module.map
+share/rt/rt-module.map share/rt/logrotate.conf
 share/man/man8/rtd.8 share/man/man1/rtctl.1 share/man/man5/runtime.conf.5
 share/bash-completion/completions/rtd share/bash-completion/completions/rtctl
 """.split()

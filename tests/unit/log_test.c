@@ -1,13 +1,16 @@
 /* Log lines as they arrive in a file. */
 #include "harness.h"
 
-#include "base/buffer.h"
+#include "base/redact.h"
 #include "process/runtime.h"
-#include "telemetry/log.h"
+#include "telemetry/log_record.h"
+#include "telemetry/outlet.h"
+#include "telemetry/record.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static char path[] = "/tmp/rt-log-test-XXXXXX";
@@ -103,6 +106,119 @@ static void json_is_one_object_a_line(void)
                                         "\"count\":9223372036854775807}}\n"));
 }
 
+/* As rt_log_line_… are called; what has no trace is unchanged, which the others show. */
+static void a_trace_is_named_in_both_forms(void)
+{
+    rt_log_style style = {.service = "shop"};
+    rt_log_record record = {.level = RT_LOG_INFO,
+                            .module = "orders",
+                            .message = "x",
+                            .correlation = "c-1",
+                            .trace_high = 0x0af7651916cd43dd,
+                            .trace_low = 0x8448eb211c80319c,
+                            .span = 0x00f067aa0ba902b7};
+    text.length = 0;
+    rt_log_line_json(&text, &style, &record);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text.data, "\"message\":\"x\",\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\","
+                          "\"span_id\":\"00f067aa0ba902b7\",\"correlation.id\":\"c-1\"}"));
+    text.length = 0;
+    rt_log_line_pretty(&text, &style, &record);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text.data, " x trace=0af76519 correlation=c-1\n"));
+    record.span = 0;
+    text.length = 0;
+    rt_log_line_json(&text, &style, &record);
+    CU_ASSERT_PTR_NULL(strstr(text.data, "span_id"));
+}
+
+static void a_line_holds_no_secret(void)
+{
+    const rt_field fields[] = {{"reply", "bad \"pass-word-1\"", 0}};
+    open_log("info", "json");
+    rt_redact_add("\"pass-word-1\"");
+    rt_host_log_fields(NULL, RT_LOG_INFO, fields, 1, "said \"pass-word-1\"");
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(lines(), "\"message\":\"said ***\",\"fields\":{\"reply\":\"bad ***\"}}"));
+    open_log("info", "pretty");
+    rt_host_log_fields(NULL, RT_LOG_INFO, fields, 1, "said \"pass-word-1\"");
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "said *** reply=\"bad ***\"\n"));
+    rt_redact_forget();
+}
+
+static bool is_text(rt_str found, const char *wanted)
+{
+    return found.length == strlen(wanted) && memcmp(found.data, wanted, found.length) == 0;
+}
+
+/* The record of the one message that waits in the socket. */
+static bool take_record(int fd, rt_record_view *view)
+{
+    static char bytes[65536];
+    ssize_t length = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    return length > (ssize_t)sizeof(rt_batch) &&
+           rt_record_read(view, bytes + sizeof(rt_batch), (size_t)length - sizeof(rt_batch));
+}
+
+static void a_line_goes_to_the_exporter_as_a_record_without_secrets(void)
+{
+    const rt_field fields[] = {{"reply", "it is pass-word-1", 0}, {"attempt", NULL, 3}};
+    rt_record_view view = {0};
+    rt_span_note note = {0};
+    int pair[2];
+    CU_ASSERT_EQUAL(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    open_log("info", "json");
+    rt_outlet_open(&(rt_outlet_options){.socket = pair[0], .logs = true});
+    rt_redact_add("pass-word-1");
+    rt_host_log_fields(NULL, RT_LOG_DEBUG, fields, 2, "not heard, not sent");
+    rt_host_log_fields(NULL, RT_LOG_WARN, fields, 2, "refused: pass-word-1");
+    CU_ASSERT_TRUE(take_record(pair[1], &view));
+    CU_ASSERT_EQUAL(view.head.kind, RT_RECORD_LOG);
+    CU_ASSERT_EQUAL(view.head.level, RT_LOG_WARN);
+    CU_ASSERT_EQUAL(view.head.note_count, 2);
+    CU_ASSERT_TRUE(is_text(view.texts[RT_TEXT_NAME], "refused: ***"));
+    CU_ASSERT_TRUE(is_text(view.texts[RT_TEXT_MODULE], "rtd"));
+    CU_ASSERT_TRUE(rt_record_next(&view, &note) && is_text(note.name, "reply"));
+    CU_ASSERT_TRUE(is_text(note.text, "it is ***"));
+    CU_ASSERT_TRUE(rt_record_next(&view, &note) && note.integer == 3);
+    CU_ASSERT_FALSE(rt_record_next(&view, &note));
+    CU_ASSERT_FALSE(take_record(pair[1], &view));
+    rt_redact_forget();
+    rt_outlet_open(&(rt_outlet_options){.socket = -1});
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void a_moved_file_is_followed_by_a_new_one(void)
+{
+    char moved[64];
+    open_log("info", "pretty");
+    snprintf(moved, sizeof moved, "%s.1", path);
+    rt_log_host(RT_LOG_INFO, "before");
+    CU_ASSERT_EQUAL(rename(path, moved), 0);
+    rt_log_host(RT_LOG_INFO, "between");
+    int fd = rt_log_open_file(path), descriptor = rt_log_descriptor();
+    CU_ASSERT_TRUE(fd >= 0);
+    CU_ASSERT_EQUAL(rt_log_reopen(fd), 0);
+    CU_ASSERT_EQUAL(rt_log_descriptor(), descriptor);
+    rt_log_host(RT_LOG_INFO, "after");
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "after\n"));
+    CU_ASSERT_PTR_NULL(strstr(text.data, "between"));
+    text.length = 0;
+    CU_ASSERT_EQUAL(rt_buffer_read_file(&text, moved, 1 << 20), 0);
+    CU_ASSERT_TRUE(strstr(text.data, "before\n") && strstr(text.data, "between\n"));
+    unlink(moved);
+}
+
+static void the_levels_in_force_can_be_shown(void)
+{
+    open_log("warn", "pretty");
+    rt_log_set_level("debug", "store");
+    rt_log_set_level("error", "rtd");
+    text.length = 0;
+    rt_log_levels(&text);
+    CU_ASSERT_STRING_EQUAL(text.data, "warn\ndebug store\nerror rtd\n");
+}
+
 static void errno_survives(void)
 {
     open_log("info", "json");
@@ -160,6 +276,12 @@ RT_TEST_MAIN("log", {"levels filter", levels_filter},
               levels_of_modules_are_bounded_and_end_with_the_log},
              {"no text can forge a line", no_text_can_forge_a_line},
              {"json is one object a line", json_is_one_object_a_line},
+             {"a trace is named in both forms", a_trace_is_named_in_both_forms},
+             {"a line holds no secret", a_line_holds_no_secret},
+             {"a line goes to the exporter as a record without secrets",
+              a_line_goes_to_the_exporter_as_a_record_without_secrets},
+             {"a moved file is followed by a new one", a_moved_file_is_followed_by_a_new_one},
+             {"the levels in force can be shown", the_levels_in_force_can_be_shown},
              {"errno survives a record", errno_survives},
              {"wrong options are refused", wrong_options_are_refused},
              {"the host's table has no hole", the_hosts_table_has_no_hole},

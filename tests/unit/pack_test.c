@@ -63,9 +63,13 @@ static rt_plan_instance instances[] = {
      .options = options,
      .option_count = 5},
 };
+static const char *secrets[] = {"hunter2 \"\n", "a key"};
+static rt_plan_level levels[] = {{"orders", "debug"}, {"rtd", "fatal"}};
 static rt_plan_certificate certificates[] = {{"a chain", "a key"}, {"another", "its key"}};
 static const rt_plan plan = {
     .environment = RT_STAGING,
+    .secrets = secrets,
+    .secret_count = 2,
     .host = {.name = "shop",
              .workers = 4,
              .start_timeout = 1,
@@ -94,7 +98,7 @@ static const rt_plan plan = {
                       .certificate_count = 2},
              .admin = {&listens},
              .health = {15, 16, "degraded"},
-             .log = {"warn", "json", NULL},
+             .log = {"warn", "json", NULL, true, "/run/socket", 17, levels, 2},
              .pool = {12}},
     .instances = instances,
     .instance_count = 2,
@@ -138,6 +142,8 @@ static void members_have_their_values(void)
     if (copy && copy->instance_count == 2) {
         const rt_plan_instance *orders = &copy->instances[1];
         CU_ASSERT_EQUAL(copy->environment, RT_STAGING);
+        CU_ASSERT_EQUAL(copy->secret_count, 2);
+        CU_ASSERT_STRING_EQUAL(copy->secrets[1], "a key");
         CU_ASSERT_EQUAL(copy->host.pool.threads, 12);
         CU_ASSERT_EQUAL(copy->host.http.max_connections, 11);
         CU_ASSERT_EQUAL(copy->host.http.max_streams, 7);
@@ -150,6 +156,11 @@ static void members_have_their_values(void)
         CU_ASSERT_EQUAL(copy->host.http.max_message, 13);
         CU_ASSERT_EQUAL(copy->host.http.ping_interval, 14);
         CU_ASSERT_PTR_NULL(copy->host.log.file);
+        CU_ASSERT_TRUE(copy->host.log.automatic && copy->host.log.repeat == 17);
+        CU_ASSERT_STRING_EQUAL(copy->host.log.journal, "/run/socket");
+        CU_ASSERT_EQUAL(copy->host.log.level_count, 2);
+        CU_ASSERT_STRING_EQUAL(copy->host.log.levels[1].module, "rtd");
+        CU_ASSERT_STRING_EQUAL(copy->host.log.levels[1].level, "fatal");
         CU_ASSERT_TRUE(copy->host.core_dumps);
         CU_ASSERT_STRING_EQUAL(copy->host.http.listen->value.members[1].value.text, "[::1]:8080");
         CU_ASSERT_STRING_EQUAL(copy->host.user, "shop");
