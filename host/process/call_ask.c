@@ -51,7 +51,7 @@ static rt_worker *choose(const rt_generation *generation, uint32_t number)
 static void log_call(const rt_supervisor *supervisor, const rt_client *client,
                      const rt_call_request *request, const rt_worker *worker)
 {
-    bool production = supervisor->current->plan->environment == RT_PRODUCTION;
+    bool production = supervisor->current->plan->environment >= RT_STAGING;
     if (request->list || request->describe)
         return;
     rt_log_host(production ? RT_LOG_INFO : RT_LOG_DEBUG,
