@@ -109,8 +109,9 @@ const rt_binding *rt_bind_to(rt_running *provider, size_t provides)
         return direct;
     rt_plan_binding binding =
         planned_elsewhere(provider->runtime, &provider->plan->provides[provides]);
+    const uint32_t *table = provider->tables[provides]; /* its size comes first */
     binding.raw = false;
-    *direct = bound_to(provider->runtime, provider, provider->tables[provides], &binding, 0);
+    *direct = bound_to(provider->runtime, provider, table, &binding, *table);
     direct->all = direct;
     return direct;
 }
