@@ -154,6 +154,7 @@ static void start(rt_calls *calls, uint64_t number, const rt_call_request *reque
                                .deadline = rt_host_now() + request->timeout,
                                .stack_size = called->provider->plan->stack_size,
                                .entry = entry,
+                               .spanned = true,
                                .done = on_ended,
                                .done_argument = call};
     rt_ctx *ctx = rt_unit_start(&options, run, call);
