@@ -109,8 +109,7 @@ static void hand_over(rt_supervisor *supervisor, rt_client *client, rt_worker *w
 static void begin(rt_supervisor *supervisor, rt_client *client)
 {
     rt_worker *worker = choose(supervisor->current, client->subject);
-    if (!client->body.data)
-        rt_buffer_text(&client->body, "");
+    rt_buffer_text(&client->body, ""); /* ends it, empty as it may be */
     if (is_fit(supervisor, client, worker))
         hand_over(supervisor, client, worker);
 }
