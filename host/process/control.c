@@ -302,7 +302,8 @@ static rt_client *make_place(rt_control *control)
         rt_client *client = &control->clients[i];
         if (client->fd < 0)
             return client;
-        if (!client->asked && (!silent || client->due < silent->due))
+        bool speaks = !client->asked || is_incomplete(client);
+        if (speaks && (!silent || client->due < silent->due))
             silent = client;
     }
     if (silent)

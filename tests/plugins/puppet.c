@@ -1,5 +1,5 @@
 /* A provider that does what test_call.py asks of it; with OLD, as one that was built before methods
- * said what JSON they take. */
+ * said what JSON they take, with ODD, as one that says nonsense of them. */
 #include "cap/puppet.h"
 #include <rt/rt.h>
 #include <signal.h>
@@ -94,6 +94,10 @@ RT_REGISTER(registry)
 #ifdef OLD
     static const struct rt_puppet_table table = {.size = sizeof table, METHODS};
     return rt_host_table->provide(registry, "puppet", 1, &table);
+#elif defined(ODD)
+    static const struct rt_puppet_table table = {.size = sizeof table, METHODS};
+    static const rt_form form = {.size = sizeof form, .count = 1};
+    return rt_host_table->provide_form(registry, "puppet", 1, &table, &form);
 #else
     return rt_provide(registry, puppet, METHODS);
 #endif

@@ -309,7 +309,7 @@ class Misuse(unittest.TestCase):
     def test_a_client_that_stops_in_the_middle_hurts_nobody(self):
         with puppets() as made:
             made.start_ready()
-            halves = [ask(made, b"call puppet.say json=1048576\n" + b"{" * 1000) for _ in range(15)]
+            halves = [ask(made, b"call puppet.say json=1048576\n" + b"{" * 1000) for _ in range(40)]
             self.assertEqual(result(made, "puppet.say", {"text": "between"})["text_said"], "between")
             for connection in halves:
                 connection.close()
@@ -481,6 +481,17 @@ class Choosing(unittest.TestCase):
             self.assertIn("puppet-old           puppet   (built for ABI 1.1: not with JSON)\n",
                           call(made, "--list").stdout)
             self.assertEqual(self.who(made, "--instance", "puppet"), "puppet")
+
+    def test_a_module_whose_forms_make_no_sense_does_not_start(self):
+        with puppets(names=("puppet-odd",)) as made:
+            made.start()
+            self.assertNotEqual(made.wait(), 0)
+            self.assertIn("it says nothing sensible of the form of `puppet/1`", made.log())
+
+    def test_a_provider_that_starts_late_is_started_by_a_call(self):
+        with mails(PLAIN + 'email-memory: { start = "lazy"; };\n') as made:
+            self.assertEqual(result(made, "outbox.count"), {"count": 0})
+            self.assertEqual(made.stop(), 0)
 
     def test_of_two_workers_the_first_is_called_unless_another_is_named(self):
         with puppets(TWO) as made:

@@ -145,6 +145,19 @@ static const struct rt_shop_table shop_table = {.size = sizeof shop_table,
                                                 .scalars = scalars,
                                                 .none = none};
 
+/* A capability that binds all its providers. */
+#define BELL_METHODS(M) M(bell, ring, RT_NO_FLAGS, (int32_t, times), (int64_t *, sounds))
+RT_CAPABILITY_MANY(bell, 1, BELL_METHODS)
+
+static int ring(rt_ctx *ctx, int32_t times, int64_t *sounds)
+{
+    CU_ASSERT_STRING_EQUAL(ctx->instance->name, "shop");
+    *sounds = 3 * (int64_t)times;
+    return 0;
+}
+
+static const struct rt_bell_table bell_table = {.size = sizeof bell_table, .ring = ring};
+
 /* --- calling it ------------------------------------------------------------------------------ */
 
 static rt_instance provider = {
@@ -160,6 +173,14 @@ static const rt_host table = {
     .size = sizeof table, .alloc = rt_host_alloc, .format = rt_host_format, .fail = rt_host_fail};
 const rt_host *rt_host_table = &table;
 
+static const rt_binding bell_binding = {
+    .table = &bell_table, .instance = &provider, .all = &bell_binding, .count = 1};
+static rt_instance bell_caller = {.magic = RT_INSTANCE_MAGIC,
+                                  .size = sizeof bell_caller,
+                                  .bindings = &bell_binding,
+                                  .name = "test",
+                                  .module = "test"};
+
 static char said[4096]; /* the result, or the error */
 
 struct asked {
@@ -169,7 +190,9 @@ struct asked {
 
 static int call(rt_ctx *ctx, const struct asked *asked)
 {
-    const rt_form_method *method = rt_form_find(rt_shop_methods_form_(), asked->method);
+    const rt_form *form =
+        ctx->instance == &bell_caller ? rt_bell_methods_form_() : rt_shop_methods_form_();
+    const rt_form_method *method = rt_form_find(form, asked->method);
     const rt_json_value *json = NULL;
     void *arguments;
     rt_str text;
@@ -191,15 +214,20 @@ static int run(rt_ctx *ctx, void *argument)
     return 0;
 }
 
-static int ask(const char *method, const char *json)
+static int ask_as(rt_instance *who, const char *method, const char *json)
 {
     struct asked asked = {.method = method, .json = json};
     said[0] = '\0';
     CU_ASSERT_EQUAL(rt_loop_open(&(rt_loop_options){0}), 0);
     CU_ASSERT_PTR_NULL(
-        rt_unit_start(&(rt_unit_options){.instance = &caller, .name = "test"}, run, &asked));
+        rt_unit_start(&(rt_unit_options){.instance = who, .name = "test"}, run, &asked));
     rt_loop_close();
     return asked.code;
+}
+
+static int ask(const char *method, const char *json)
+{
+    return ask_as(&caller, method, json);
 }
 
 static void expect(const char *method, const char *json, const char *result)
@@ -299,6 +327,12 @@ static void the_error_of_the_method_is_that_of_the_call(void)
 {
     CU_ASSERT_EQUAL(ask("swap", "{\"given\":{\"small\":-1}}"), -RT_EABORTED);
     CU_ASSERT_STRING_EQUAL(said, "swapped too late");
+}
+
+static void a_capability_of_many_providers_has_forms_too(void)
+{
+    CU_ASSERT_EQUAL(ask_as(&bell_caller, "ring", "{\"times\":-4}"), 0);
+    CU_ASSERT_STRING_EQUAL(said, "{\"sounds\":-12}");
 }
 
 /* --- what is refused ------------------------------------------------------------------------- */
@@ -465,26 +499,26 @@ static void an_explanation_shows_members_below_what_has_them(void)
     rt_buffer_free(&out);
 }
 
-RT_TEST_MAIN("form",
-             {"every kind of field comes back as it was given",
-              every_kind_of_field_comes_back_as_it_was_given},
-             {"what is left out is zero", what_is_left_out_is_zero},
-             {"structs next to a count are as many as are given",
-              structs_next_to_a_count_are_as_many_as_are_given},
-             {"a count without anything to count is given",
-              a_count_without_anything_to_count_is_given},
-             {"texts and bytes are counted too", texts_and_bytes_are_counted_too},
-             {"scalars are members of their names", scalars_are_members_of_their_names},
-             {"the error of the method is that of the call",
-              the_error_of_the_method_is_that_of_the_call},
-             {"what does not fit is refused by its path", what_does_not_fit_is_refused_by_its_path},
-             {"a long name is not repeated whole", a_long_name_is_not_repeated_whole},
-             {"an array has at most so many elements", an_array_has_at_most_so_many_elements},
-             {"a result that is too deep or too large is an error",
-              a_result_that_is_too_deep_or_too_large_is_an_error},
-             {"what has no form is an obstacle", what_has_no_form_is_an_obstacle},
-             {"a summary names what is given and what comes back",
-              a_summary_names_what_is_given_and_what_comes_back},
-             {"an example is taken", an_example_is_taken},
-             {"an explanation shows members below what has them",
-              an_explanation_shows_members_below_what_has_them})
+RT_TEST_MAIN(
+    "form",
+    {"every kind of field comes back as it was given",
+     every_kind_of_field_comes_back_as_it_was_given},
+    {"what is left out is zero", what_is_left_out_is_zero},
+    {"structs next to a count are as many as are given",
+     structs_next_to_a_count_are_as_many_as_are_given},
+    {"a count without anything to count is given", a_count_without_anything_to_count_is_given},
+    {"texts and bytes are counted too", texts_and_bytes_are_counted_too},
+    {"scalars are members of their names", scalars_are_members_of_their_names},
+    {"the error of the method is that of the call", the_error_of_the_method_is_that_of_the_call},
+    {"a capability of many providers has forms too", a_capability_of_many_providers_has_forms_too},
+    {"what does not fit is refused by its path", what_does_not_fit_is_refused_by_its_path},
+    {"a long name is not repeated whole", a_long_name_is_not_repeated_whole},
+    {"an array has at most so many elements", an_array_has_at_most_so_many_elements},
+    {"a result that is too deep or too large is an error",
+     a_result_that_is_too_deep_or_too_large_is_an_error},
+    {"what has no form is an obstacle", what_has_no_form_is_an_obstacle},
+    {"a summary names what is given and what comes back",
+     a_summary_names_what_is_given_and_what_comes_back},
+    {"an example is taken", an_example_is_taken},
+    {"an explanation shows members below what has them",
+     an_explanation_shows_members_below_what_has_them})
