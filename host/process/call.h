@@ -27,6 +27,8 @@ typedef struct rt_call_request {
 
 /* `words[0]` is the command. NULL, or what is wrong with them. */
 const char *rt_call_parse(rt_call_request *request, int count, char **words);
+/* The same of a line, which is cut into the words. */
+const char *rt_call_parse_line(rt_call_request *request, char *line);
 
 /* sysexits.h: what rtctl ends with for an rt_code. */
 int rt_call_status(int code);
@@ -57,8 +59,8 @@ typedef struct rt_calls {
     void *argument;
 } rt_calls;
 
-/* `line` is cut into words; `json` is copied, or NULL. */
-void rt_calls_take(rt_calls *calls, uint64_t number, char *line, const char *json);
+/* `json` may be NULL; both texts are copied. */
+void rt_calls_take(rt_calls *calls, uint64_t number, const char *line, const char *json);
 void rt_calls_cancel(rt_calls *calls, uint64_t number);
 /* From now on none is begun; those under way are cancelled. */
 void rt_calls_interrupt(rt_calls *calls);

@@ -4,6 +4,7 @@
 #include "process/supervisor.h"
 #include "telemetry/log.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -77,26 +78,16 @@ static bool is_fit(const rt_supervisor *supervisor, rt_client *client, const rt_
     return false;
 }
 
-static void hand_over(rt_supervisor *supervisor, rt_client *client, rt_worker *worker)
+static void hand_over(rt_supervisor *supervisor, rt_client *client, rt_worker *worker,
+                      rt_asked *asked)
 {
-    char line[RT_CONTROL_LINE + 1], *words[RT_CONTROL_WORDS], *rest = NULL;
-    int count = 0;
-    rt_call_request request;
-    uint64_t now = rt_monotonic();
-    strncpy(line, client->request, RT_CONTROL_LINE)[RT_CONTROL_LINE] = '\0';
-    for (char *word = strtok_r(line, " ", &rest); word && count < RT_CONTROL_WORDS;
-         word = strtok_r(NULL, " ", &rest))
-        words[count++] = word;
-    rt_call_parse(&request, count, words);
-    rt_asked *asked = rt_asked_begin(&supervisor->calls, now);
-    if (!asked) {
-        refuse(client, EX_TEMPFAIL, "RESOURCE_EXHAUSTED: too many calls are under way");
-        return;
-    }
+    rt_call_request request; /* points into the copy */
+    char *copy = strdup(client->request);
+    rt_call_parse_line(&request, copy);
     asked->pid = worker->pid;
     asked->worker = worker->number;
     asked->generation = supervisor->current->number;
-    asked->due = now + request.timeout + GRACE;
+    asked->due = rt_monotonic() + request.timeout + GRACE;
     client->ticket = asked->number;
     log_call(supervisor, client, &request, worker);
     rt_message_pack(&worker->outbox,
@@ -104,14 +95,20 @@ static void hand_over(rt_supervisor *supervisor, rt_client *client, rt_worker *w
                                   .number = asked->number,
                                   .module = client->request,
                                   .text = request.has_json ? client->body.data : NULL});
+    free(copy);
 }
 
 static void begin(rt_supervisor *supervisor, rt_client *client)
 {
     rt_worker *worker = choose(supervisor->current, client->subject);
     rt_buffer_text(&client->body, ""); /* ends it, empty as it may be */
-    if (is_fit(supervisor, client, worker))
-        hand_over(supervisor, client, worker);
+    if (!is_fit(supervisor, client, worker))
+        return;
+    rt_asked *asked = rt_asked_begin(&supervisor->calls, rt_monotonic());
+    if (asked)
+        hand_over(supervisor, client, worker, asked);
+    else
+        refuse(client, EX_TEMPFAIL, "RESOURCE_EXHAUSTED: too many calls are under way");
 }
 
 /* --- the end --------------------------------------------------------------------------------- */

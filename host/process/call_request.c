@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sysexits.h>
 
+#define WORDS_MOST 16
+
 /* True if the word is `name=NUMBER`; what is no number up to the most is said in `*wrong`. */
 static bool take_number(const char *word, const char *name, uint64_t most, uint64_t *number,
                         bool *wrong)
@@ -58,6 +60,16 @@ const char *rt_call_parse(rt_call_request *request, int count, char **words)
             return problem;
     }
     return request->timeout ? NULL : "a call needs more time than none";
+}
+
+const char *rt_call_parse_line(rt_call_request *request, char *line)
+{
+    char *words[WORDS_MOST], *rest = NULL;
+    int count = 0;
+    for (char *word = strtok_r(line, " ", &rest); word && count < WORDS_MOST;
+         word = strtok_r(NULL, " ", &rest))
+        words[count++] = word;
+    return rt_call_parse(request, count, words);
 }
 
 int rt_call_status(int code)

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define WORDS_MOST 16
-
 struct rt_call {
     rt_call *next;
     rt_calls *calls;
@@ -237,15 +235,11 @@ static void choose(rt_calls *calls, uint64_t number, const rt_call_request *requ
     rt_buffer_free(&why);
 }
 
-void rt_calls_take(rt_calls *calls, uint64_t number, char *line, const char *json)
+void rt_calls_take(rt_calls *calls, uint64_t number, const char *line, const char *json)
 {
-    rt_call_request request;
-    char *words[WORDS_MOST], *rest = NULL;
-    int count = 0;
-    for (char *word = strtok_r(line, " ", &rest); word && count < WORDS_MOST;
-         word = strtok_r(NULL, " ", &rest))
-        words[count++] = word;
-    const char *problem = rt_call_parse(&request, count, words);
+    rt_call_request request; /* points into the copy */
+    char *copy = strdup(line);
+    const char *problem = rt_call_parse_line(&request, copy);
     if (problem)
         answer(calls, number, RT_EINVALID_ARGUMENT, problem);
     else if (calls->refuses)
@@ -254,6 +248,7 @@ void rt_calls_take(rt_calls *calls, uint64_t number, char *line, const char *jso
         answer_list(calls, number);
     else
         choose(calls, number, &request, json);
+    free(copy);
 }
 
 /* --- ending them ----------------------------------------------------------------------------- */

@@ -153,7 +153,7 @@ static void take_call(struct worker *worker, const rt_message *message)
     if (!message->module)
         rt_calls_cancel(&worker->calls, message->number);
     else
-        rt_calls_take(&worker->calls, message->number, (char *)message->module, message->text);
+        rt_calls_take(&worker->calls, message->number, message->module, message->text);
 }
 
 static void tell_fibers(const struct worker *worker, uint64_t question)

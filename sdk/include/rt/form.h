@@ -28,6 +28,9 @@
  *     MANY, name, count, struct   an array of them
  *     SIZE, name                  the struct's own size: the host fills it in
  *
+ * A struct that has its own kind within is declared before: `static const rt_form_struct
+ * rt_node_form_;`.
+ *
  * Arguments of a method: scalars and `const T *` are given; `T *` and `const char **` come back. An
  * argument `uint32_t count` says that the structs, or the texts (`const char *const *`), are arrays
  * of so many: the host counts what is given. `const void *` with an argument `uint64_t length` are
