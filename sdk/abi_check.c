@@ -82,6 +82,42 @@ AT(rt_error, hint, 40);
 AT(rt_error, cause, 48);
 SIZE(rt_error, 56);
 
+AT(rt_form_name, name, 0);
+AT(rt_form_name, number, 8);
+SIZE(rt_form_name, 16);
+
+AT(rt_form_value, name, 0);
+AT(rt_form_value, type, 8);
+AT(rt_form_value, kind, 16);
+AT(rt_form_value, offset, 20);
+AT(rt_form_value, count_offset, 24);
+AT(rt_form_value, count_width, 28);
+AT(rt_form_value, of, 32);
+AT(rt_form_value, names, 40);
+SIZE(rt_form_value, 48);
+
+AT(rt_form_struct, size, 0);
+AT(rt_form_struct, bytes, 4);
+AT(rt_form_struct, count, 8);
+AT(rt_form_struct, reserved, 12);
+AT(rt_form_struct, name, 16);
+AT(rt_form_struct, fields, 24);
+SIZE(rt_form_struct, 32);
+
+AT(rt_form_method, name, 0);
+AT(rt_form_method, flags, 8);
+AT(rt_form_method, bytes, 12);
+AT(rt_form_method, count, 16);
+AT(rt_form_method, reserved, 20);
+AT(rt_form_method, arguments, 24);
+AT(rt_form_method, call, 32);
+SIZE(rt_form_method, 40);
+
+AT(rt_form, size, 0);
+AT(rt_form, count, 4);
+AT(rt_form, methods, 8);
+SIZE(rt_form, 16);
+
 AT(rt_effect_frame, size, 0);
 AT(rt_effect_frame, attempt, 4);
 AT(rt_effect_frame, method, 8);
@@ -174,7 +210,8 @@ AT(rt_host, traceparent, 624);
 AT(rt_host, metric_add, 632);
 AT(rt_host, metric_set, 640);
 AT(rt_host, metric_record, 648);
-SIZE(rt_host, 656);
+AT(rt_host, provide_form, 656);
+SIZE(rt_host, 664);
 
 AT(rt_lifecycle, size, 0);
 AT(rt_lifecycle, reserved, 4);

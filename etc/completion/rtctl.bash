@@ -44,7 +44,7 @@ _rtctl_value()
 
 _rtctl()
 {
-    local subcommands="validate plan graph config modules inspect crashes status health stop reload upgrade log-level log-reopen quarantine fibers metrics top explain new version help"
+    local subcommands="validate plan graph config modules inspect crashes status health stop reload upgrade log-level log-reopen quarantine fibers metrics top call explain new version help"
     local common="--config --environment --set --foreground --env-file --no-secrets --help"
     if [ "$COMP_CWORD" -eq 1 ]; then
         _rtctl_words "$subcommands --help --version"
@@ -81,6 +81,7 @@ _rtctl()
         ;;
     fibers | metrics) _rtctl_words "--socket $common" ;;
     top) _rtctl_words "--interval --once --socket $common" ;;
+    call) _rtctl_words "--list --describe --instance --timeout --worker --socket $common" ;;
     crashes) _rtctl_words "$(_rtctl_names crashes) $common" ;;
     explain) _rtctl_words "$(_rtctl_names explain) --help" ;;
     new) _rtctl_words "$([ "$COMP_CWORD" -eq 2 ] && echo plugin) --help" ;;

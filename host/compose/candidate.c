@@ -20,6 +20,8 @@ static int name_against(const void *name, const void *candidate)
 
 rt_candidate *rt_candidate_find(const rt_composer *composer, const char *name)
 {
+    if (!composer->candidate_count)
+        return NULL; /* bsearch wants an array even for none */
     rt_candidate **found = bsearch(name, composer->candidates, composer->candidate_count,
                                    sizeof composer->candidates[0], name_against);
     return found ? *found : NULL;

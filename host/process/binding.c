@@ -88,6 +88,34 @@ static rt_binding bound_to(rt_runtime *runtime, rt_running *provider, const void
                         .count = 1};
 }
 
+/* How consumers of the capability are bound, so that the same is done around the calls of one that
+ * is in no plan. */
+static rt_plan_binding planned_elsewhere(const rt_runtime *runtime, const rt_plan_provides *offer)
+{
+    for (size_t i = 0; i < runtime->plan->instance_count; i++) {
+        const rt_plan_instance *consumer = &runtime->plan->instances[i];
+        for (size_t k = 0; k < consumer->binding_count; k++)
+            if (consumer->bindings[k].major == offer->major &&
+                strcmp(consumer->bindings[k].capability, offer->capability) == 0)
+                return consumer->bindings[k];
+    }
+    return (rt_plan_binding){.capability = offer->capability, .major = offer->major};
+}
+
+const rt_binding *rt_bind_to(rt_running *provider, size_t provides)
+{
+    rt_binding *direct = &provider->direct[provides];
+    if (direct->table)
+        return direct;
+    rt_plan_binding binding =
+        planned_elsewhere(provider->runtime, &provider->plan->provides[provides]);
+    const uint32_t *table = provider->tables[provides]; /* its size comes first */
+    binding.raw = false;
+    *direct = bound_to(provider->runtime, provider, table, &binding, *table);
+    direct->all = direct;
+    return direct;
+}
+
 static void bind_slot(rt_running *running, const rt_plan_binding *binding, const rt_slot *slot,
                       rt_binding *out)
 {

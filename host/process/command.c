@@ -214,6 +214,7 @@ static const rt_command commands[] = {
     {"quarantine", "[list|clear [ENTRY]]", RT_CONTROL_WORDS - 1, run_quarantine},
     {"fibers", "[WORKER]", 1, run_fibers},
     {"metrics", "", 0, run_metrics},
+    {"call", "list|CAPABILITY.METHOD [WORD...]", RT_CONTROL_WORDS - 1, rt_call_ask},
 };
 
 void rt_command_run(void *supervisor, rt_client *client, int count, char **words)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -156,6 +157,13 @@ void rt_client_exit(rt_client *client, int status)
     client->due = rt_monotonic() + PATIENCE;
 }
 
+void rt_client_expect(rt_client *client, size_t bytes)
+{
+    client->body_bytes = bytes;
+    rt_buffer_reserve(&client->body, bytes);
+    client->due = bytes ? rt_monotonic() + PATIENCE : 0;
+}
+
 void rt_control_finish(rt_control *control, enum rt_control_wait what, uint64_t ticket,
                        const char *word, const char *text, int status)
 {
@@ -170,10 +178,19 @@ void rt_control_finish(rt_control *control, enum rt_control_wait what, uint64_t 
 
 /* --- clients --------------------------------------------------------------------------------- */
 
+static void wipe(rt_buffer *buffer)
+{
+    if (buffer->data)
+        explicit_bzero(buffer->data, buffer->capacity);
+    rt_buffer_free(buffer);
+}
+
 static void drop(rt_client *client)
 {
     close(client->fd);
-    rt_buffer_free(&client->out);
+    wipe(&client->out);
+    wipe(&client->body);
+    free(client->request);
     *client = (rt_client){.fd = -1};
 }
 
@@ -218,6 +235,33 @@ static bool is_text(const char *bytes, size_t length)
     return true;
 }
 
+static void take_body(rt_client *client, const char *bytes, size_t length)
+{
+    size_t wanted = client->body_bytes - client->body.length;
+    rt_buffer_add(&client->body, bytes, length < wanted ? length : wanted);
+    if (client->body.length == client->body_bytes)
+        client->due = 0;
+}
+
+static void receive_body(rt_client *client)
+{
+    char bytes[4096];
+    size_t wanted = client->body_bytes - client->body.length;
+    ssize_t got = recv(client->fd, bytes, wanted < sizeof bytes ? wanted : sizeof bytes, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0)
+        drop(client);
+    else
+        take_body(client, bytes, (size_t)got);
+    explicit_bzero(bytes, sizeof bytes);
+}
+
+static bool is_incomplete(const rt_client *client)
+{
+    return !client->answered && client->body.length < client->body_bytes;
+}
+
 static void receive(rt_control *control, rt_client *client)
 {
     size_t room = sizeof client->line - client->length;
@@ -237,7 +281,17 @@ static void receive(rt_control *control, rt_client *client)
     } else if (end) {
         *end = '\0';
         ask(control, client);
+        if (is_incomplete(client))
+            take_body(client, end + 1, (size_t)(client->line + client->length - end - 1));
     }
+}
+
+static void hear(rt_control *control, rt_client *client)
+{
+    if (is_incomplete(client))
+        receive_body(client);
+    else
+        receive(control, client);
 }
 
 /* A free one, or that of whoever has been silent for longest. */
@@ -248,7 +302,8 @@ static rt_client *make_place(rt_control *control)
         rt_client *client = &control->clients[i];
         if (client->fd < 0)
             return client;
-        if (!client->asked && (!silent || client->due < silent->due))
+        bool speaks = !client->asked || is_incomplete(client);
+        if (speaks && (!silent || client->due < silent->due))
             silent = client;
     }
     if (silent)
@@ -256,12 +311,14 @@ static rt_client *make_place(rt_control *control)
     return silent;
 }
 
-static bool is_allowed(int fd)
+static bool is_allowed(int fd, uid_t *uid)
 {
     struct ucred peer;
     socklen_t length = sizeof peer;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
-           (peer.uid == 0 || peer.uid == geteuid());
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+        return false;
+    *uid = peer.uid;
+    return peer.uid == 0 || peer.uid == geteuid();
 }
 
 /* False: nobody is left who waits. */
@@ -272,12 +329,14 @@ static bool accept_client(rt_control *control)
         control->paused = rt_monotonic() + SECOND; /* out of descriptors, most likely */
     if (fd < 0)
         return false;
-    rt_client *client = is_allowed(fd) ? make_place(control) : NULL;
+    uid_t uid = 0;
+    rt_client *client = is_allowed(fd, &uid) ? make_place(control) : NULL;
     if (!client) {
         close(fd);
         return true;
     }
     client->fd = fd;
+    client->uid = uid;
     client->due = rt_monotonic() + PATIENCE;
     return true;
 }
@@ -302,13 +361,20 @@ void rt_control_handle(rt_control *control, const struct pollfd *polls)
         if (client->fd < 0 || client->fd != polls[i + 1].fd)
             continue;
         if (polls[i + 1].revents & (POLLIN | POLLHUP | POLLERR))
-            receive(control, client);
+            hear(control, client);
         if (client->fd >= 0 && client->out.length)
             send_more(client);
     }
     for (int i = 0; polls[0].revents & POLLIN && i < RT_CONTROL_CLIENTS / 2; i++)
         if (!accept_client(control))
             break;
+}
+
+void rt_control_flush(rt_control *control)
+{
+    for (size_t i = 0; i < RT_CONTROL_CLIENTS; i++)
+        if (control->clients[i].fd >= 0 && control->clients[i].answered)
+            send_more(&control->clients[i]);
 }
 
 void rt_control_tick(rt_control *control, uint64_t now)

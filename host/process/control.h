@@ -1,6 +1,7 @@
 /* control.h — the unix socket by which rtctl speaks to a running rtd
  *
  * A request is one line of words; the reply is lines `out TEXT` and `err TEXT`, and last `exit N`.
+ * A command may ask for bytes behind the line, a mebibyte at most.
  * Only the same user and root are heard. Nothing here waits: whoever is slow, sends too much or
  * goes away in the middle loses their own connection, and nobody else's.
  */
@@ -27,7 +28,8 @@ enum rt_control_wait {
     RT_WAITS_RELOAD,
     RT_WAITS_UPGRADE,
     RT_WAITS_STOP,
-    RT_WAITS_FIBERS
+    RT_WAITS_FIBERS,
+    RT_WAITS_CALL
 };
 
 typedef struct rt_client {
@@ -40,8 +42,12 @@ typedef struct rt_client {
     size_t sent;
     uint64_t due; /* monotonic ns: when patience ends; 0: never */
     enum rt_control_wait waits;
-    uint64_t ticket;  /* of the reload waited for */
-    uint32_t subject; /* the worker whose fibers are waited for; 0: all */
+    uint64_t ticket;  /* of the reload or call waited for; of a call 0: to be begun */
+    uint32_t subject; /* the worker whose fibers are waited for, or who is called; 0: any */
+    uid_t uid;
+    char *request;     /* of the call waited for */
+    rt_buffer body;    /* what follows the line */
+    size_t body_bytes; /* that it is to have */
 } rt_client;
 
 typedef struct rt_control {
@@ -75,6 +81,11 @@ void rt_client_out(rt_client *client, const char *format, ...)
 void rt_client_err(rt_client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void rt_client_exit(rt_client *client, int status);
+/* So many bytes follow the line: they are in `body` once that is so long, and soon, or the client
+ * is dropped. */
+void rt_client_expect(rt_client *client, size_t bytes);
+/* Sends what clients have been answered, as far as that goes without waiting. */
+void rt_control_flush(rt_control *control);
 /* Those who wait for it (for a reload: the one of the ticket or an earlier one) get the text and
  * their exit. */
 void rt_control_finish(rt_control *control, enum rt_control_wait what, uint64_t ticket,

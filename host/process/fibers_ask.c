@@ -39,16 +39,21 @@ static void describe_entry(const rt_generation *generation, const rt_worker *wor
     rt_buffer_format(text, "`%s` of `%s` holds its loop", entry.name, entry.instance);
 }
 
+void rt_worker_excuse(const rt_generation *generation, const rt_worker *worker, rt_buffer *text)
+{
+    if (worker->module)
+        rt_buffer_format(text, "it is %s module `%s`", rt_phase_names[worker->phase],
+                         worker->module);
+    else if (worker->state == RT_WORKER_STARTING)
+        rt_buffer_text(text, "it is starting");
+    else
+        describe_entry(generation, worker, text);
+}
+
 static void explain(rt_fibers *fibers, const rt_generation *generation, const rt_worker *worker)
 {
     rt_buffer text = {0};
-    if (worker->module)
-        rt_buffer_format(&text, "it is %s module `%s`", rt_phase_names[worker->phase],
-                         worker->module);
-    else if (worker->state == RT_WORKER_STARTING)
-        rt_buffer_text(&text, "it is starting");
-    else
-        describe_entry(generation, worker, &text);
+    rt_worker_excuse(generation, worker, &text);
     rt_fibers_explain(fibers, worker->pid, text.data);
     rt_buffer_free(&text);
 }

@@ -1,6 +1,7 @@
 #include "process/generation.h"
 
 #include "base/diagnostic.h"
+#include "process/asked.h"
 #include "process/memory.h"
 #include "process/metric_pool.h"
 #include "process/process.h"
@@ -302,6 +303,11 @@ static void take_message(rt_generation *generation, rt_worker *worker, const rt_
         if (generation->fibers)
             rt_fibers_take(generation->fibers, worker->pid, message->number, message->text);
         break;
+    case RT_TELL_CALL:
+        if (generation->calls)
+            rt_asked_take(generation->calls, worker->pid, message->number, message->module,
+                          message->text);
+        break;
     case RT_TELL_READY:
         take_ready(generation, worker);
         break;
@@ -364,6 +370,8 @@ static void bury(rt_generation *generation, rt_worker *worker, int status)
     rt_generation_note_end(generation, worker, status);
     if (generation->fibers)
         rt_fibers_lose(generation->fibers, worker->pid);
+    if (generation->calls)
+        rt_asked_lose(generation->calls, worker->pid);
     forget(worker);
     set_state(generation, worker, RT_WORKER_ABSENT);
     worker->due = 0;

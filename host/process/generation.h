@@ -69,9 +69,10 @@ typedef struct rt_generation {
     rt_board *board;
     int records; /* the supervisor's socket to the exporter, for workers to inherit; -1: none */
     rt_quarantine quarantine;
-    rt_fibers *fibers;     /* the supervisor's: what was asked of the workers; or NULL */
-    uint64_t memory_kills; /* that the system had counted */
-    uint64_t looked;       /* when the last tick was */
+    rt_fibers *fibers;            /* the supervisor's: what was asked of the workers; or NULL */
+    struct rt_asked_calls *calls; /* likewise */
+    uint64_t memory_kills;        /* that the system had counted */
+    uint64_t looked;              /* when the last tick was */
     rt_worker *workers;
     size_t count;
     uint64_t began;   /* monotonic ns */

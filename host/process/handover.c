@@ -379,6 +379,7 @@ static void generations(struct walk *walk)
         if (!walk->out) {
             *at = rt_generation_new(0);
             (*at)->fibers = &supervisor->fibers;
+            (*at)->calls = &supervisor->calls;
         }
         if (is_current)
             supervisor->current = *at;

@@ -103,6 +103,8 @@ static const rt_host table = {
     .metric_add = rt_host_metric_add,
     .metric_set = rt_host_metric_set,
     .metric_record = rt_host_metric_record,
+
+    .provide_form = rt_host_provide_form,
 };
 
 const rt_host *rt_host_table = &table;

@@ -307,6 +307,7 @@ int rt_launch(rt_supervisor *supervisor)
 {
     rt_generation *generation = rt_generation_new(supervisor->last_number + 1);
     generation->fibers = &supervisor->fibers;
+    generation->calls = &supervisor->calls;
     rt_buffer_free(&supervisor->reload.report);
     int code = make(supervisor, generation);
     if (code) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define TABLE_SIZE_LIMIT 65536u
+#define FORM_LIMIT 4096u /* methods */
 
 bool rt_capability_is(const char *spelled_in_c, const char *name)
 {
@@ -36,14 +37,27 @@ static bool is_over(const rt_registry *registry)
     return !registry || !registry->ctx;
 }
 
-static const void **offered_table(rt_running *running, const char *capability, uint32_t major)
+/* An index, or -1: it did not declare that. */
+static int offered(const rt_running *running, const char *capability, uint32_t major)
 {
     const rt_plan_instance *plan = running->plan;
     for (size_t i = 0; i < plan->provides_count; i++)
         if (plan->provides[i].major == major &&
             rt_capability_is(capability, plan->provides[i].capability))
-            return &running->tables[i];
-    return NULL;
+            return (int)i;
+    return -1;
+}
+
+int rt_host_provide_form(rt_registry *registry, const char *capability, uint32_t major,
+                         const void *table, const rt_form *form)
+{
+    RT_TRY(rt_host_provide(registry, capability, major, table));
+    rt_running *running = registry->running;
+    if (form && (form->size < sizeof *form || form->count > FORM_LIMIT || !form->methods))
+        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
+                      "it says nothing sensible of the form of `%s/%u`", capability, major);
+    running->forms[offered(running, capability, major)] = form;
+    return 0;
 }
 
 int rt_host_provide(rt_registry *registry, const char *capability, uint32_t major,
@@ -54,19 +68,19 @@ int rt_host_provide(rt_registry *registry, const char *capability, uint32_t majo
     if (!capability || !table)
         return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
                       "it offers a capability without name or table");
-    const void **place = offered_table(registry->running, capability, major);
+    int place = offered(registry->running, capability, major);
     uint32_t size = *(const uint32_t *)table;
-    if (!place)
+    if (place < 0)
         return refuse(registry, RT_EFAILED_PRECONDITION, RT_D_UNDECLARED_KIND,
                       "it offers `%s/%u` without RT_PROVIDES(%s, %u, …)", capability, major,
                       capability, major);
-    if (*place)
+    if (registry->running->tables[place])
         return refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED, "it offers `%s/%u` twice",
                       capability, major);
     if (size < 2 * sizeof(uint32_t) || size > TABLE_SIZE_LIMIT)
         return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
                       "its table of `%s/%u` says that it has %u bytes", capability, major, size);
-    *place = table;
+    registry->running->tables[place] = table;
     return 0;
 }
 

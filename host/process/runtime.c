@@ -11,6 +11,9 @@ static void init_instance(rt_runtime *runtime, rt_running *running, const rt_pla
     running->registry.running = running;
     running->tables =
         rt_arena_alloc(&runtime->arena, plan->provides_count * sizeof *running->tables);
+    running->forms = rt_arena_alloc(&runtime->arena, plan->provides_count * sizeof *running->forms);
+    running->direct =
+        rt_arena_alloc(&runtime->arena, plan->provides_count * sizeof *running->direct);
     running->instance = (rt_instance){.magic = RT_INSTANCE_MAGIC,
                                       .size = sizeof(rt_instance),
                                       .name = plan->name,

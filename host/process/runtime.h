@@ -41,7 +41,9 @@ struct rt_running {
     rt_module_descriptor *descriptor; /* NULL until loaded, and when it could not be */
     rt_registry registry;
     rt_lifecycle lifecycle;
-    const void **tables; /* offered, by plan->provides */
+    const void **tables;   /* offered, by plan->provides */
+    const rt_form **forms; /* likewise; NULL: nothing is said of its methods */
+    rt_binding *direct;    /* likewise, of rt_bind_to; without a table until that was called */
     bool registered, started;
     bool starts_late;       /* lazy, and serves nothing itself */
     rt_phase_run *starting; /* of a late start under way */
@@ -77,6 +79,9 @@ bool rt_problem(const rt_running *running, enum rt_diagnostic_id id, const char 
 
 /* binding.c: the instance's bindings, once its providers are registered. */
 bool rt_bind(rt_running *running);
+/* One to what it provides (an index of plan->provides) for a caller that is in no plan,
+ * instrumented as those of consumers are. */
+const rt_binding *rt_bind_to(rt_running *provider, size_t provides);
 
 /* lazy.c: starts a provider on its first use. The `prepare` of its effects. */
 int rt_lazy_start(rt_ctx *ctx, void *running);
@@ -97,6 +102,8 @@ void rt_phase_release(rt_phase_run *run);
 /* registry.c, behind the SDK's table. */
 int rt_host_provide(rt_registry *registry, const char *capability, uint32_t major,
                     const void *table);
+int rt_host_provide_form(rt_registry *registry, const char *capability, uint32_t major,
+                         const void *table, const rt_form *form);
 int rt_host_lifecycle(rt_registry *registry, const rt_lifecycle *functions);
 rt_ctx *rt_host_registry_context(rt_registry *registry);
 int rt_host_route(rt_registry *registry, uint32_t method, const char *pattern, rt_handler handler,

@@ -159,6 +159,7 @@ static void advance(rt_supervisor *supervisor)
         stop_now(supervisor);
     bury_ended(supervisor);
     rt_fibers_advance(supervisor);
+    rt_calls_advance(supervisor);
     if (supervisor->state != RT_RUNNING)
         return;
     rt_reload_advance(supervisor);
@@ -227,6 +228,7 @@ static int time_to_wait(const rt_supervisor *supervisor)
     sooner(&due, rt_notify_due());
     sooner(&due, supervisor->fibers.due);
     sooner(&due, rt_supervisor_metrics_due());
+    sooner(&due, rt_asked_due(&supervisor->calls));
     bool waits = supervisor->state == RT_RUNNING && supervisor->current &&
                  !supervisor->reload.running && !supervisor->upgrade.pid &&
                  (supervisor->reload.asked || supervisor->upgrade.asked);
@@ -350,6 +352,7 @@ static void end(rt_supervisor *supervisor)
     rt_buffer_free(&supervisor->reload.report);
     rt_buffer_free(&supervisor->upgrade.text);
     rt_fibers_free(&supervisor->fibers);
+    rt_calls_free(supervisor);
     if (supervisor->signals >= 0)
         close(supervisor->signals);
     rt_supervisor_metrics_close();

@@ -9,6 +9,7 @@
 #define RT_PROCESS_SUPERVISOR_H
 
 #include "process/address.h"
+#include "process/asked.h"
 #include "process/control.h"
 #include "process/generation.h"
 #include "process/process.h"
@@ -64,6 +65,7 @@ typedef struct rt_supervisor {
     rt_reload reload;
     rt_upgrade upgrade;
     rt_fibers fibers;
+    rt_asked_calls calls;
     int signals; /* signalfd */
     uint64_t began;
     uint64_t stop_asked; /* when the first signal to stop came; 0: none did */
@@ -115,6 +117,14 @@ void rt_command_run(void *supervisor, rt_client *client, int count, char **words
 /* fibers_ask.c: a question that clients wait for is put to all workers; who does not answer in time
  * is named. */
 void rt_fibers_advance(rt_supervisor *supervisor);
+/* Why a worker does not answer. */
+void rt_worker_excuse(const rt_generation *generation, const rt_worker *worker, rt_buffer *text);
+
+/* call_ask.c: what `rtctl call` asks for goes to one worker, and its answer back. */
+void rt_call_ask(rt_supervisor *supervisor, rt_client *client, int count, char **words);
+void rt_calls_advance(rt_supervisor *supervisor);
+void rt_calls_abandon(rt_supervisor *supervisor); /* before an upgrade */
+void rt_calls_free(rt_supervisor *supervisor);
 
 /* status.c */
 void rt_status_text(const rt_supervisor *supervisor, rt_buffer *out);

@@ -205,6 +205,7 @@ static bool passed(rt_supervisor *supervisor)
 static void execute(rt_supervisor *supervisor)
 {
     rt_handover handover;
+    rt_calls_abandon(supervisor);
     int error = rt_handover_make(supervisor, &handover);
     if (!error) {
         int self = open("/proc/self/exe", O_RDONLY);

@@ -4,6 +4,7 @@
  * than a fiber has. Everything else happens in one fiber, `life`, which reads top to bottom. */
 #include "base/redact.h"
 #include "process/admin.h"
+#include "process/call.h"
 #include "process/crash_area.h"
 #include "process/generation.h"
 #include "process/health.h"
@@ -44,6 +45,7 @@ struct worker {
     rt_http_server *server;
     rt_http_parts http;
     rt_admin admin;
+    rt_calls calls;
     rt_health_watch health;
     rt_channel *stop;    /* closed when the worker is to end */
     rt_channel *drained; /* closed when no connection is left */
@@ -131,6 +133,7 @@ static void on_drain_timeout(uv_timer_t *timer)
     tell(worker, &(rt_message){.kind = RT_TELL_CUT, .number = running});
     rt_http_interrupt(worker->server);
     rt_admin_interrupt(&worker->admin);
+    rt_calls_interrupt(&worker->calls);
 }
 
 static void begin_interruption(struct worker *worker)
@@ -138,6 +141,24 @@ static void begin_interruption(struct worker *worker)
     worker->hurried = true;
     if (worker->draining)
         uv_timer_start(&worker->drain_timer, on_drain_timeout, 0, 0);
+    else
+        rt_calls_interrupt(&worker->calls);
+}
+
+static void tell_call(void *argument, uint64_t number, int status, const char *text)
+{
+    char digits[16];
+    snprintf(digits, sizeof digits, "%d", status);
+    tell(argument,
+         &(rt_message){.kind = RT_TELL_CALL, .number = number, .module = digits, .text = text});
+}
+
+static void take_call(struct worker *worker, const rt_message *message)
+{
+    if (!message->module)
+        rt_calls_cancel(&worker->calls, message->number);
+    else
+        rt_calls_take(&worker->calls, message->number, message->module, message->text);
 }
 
 static void tell_fibers(const struct worker *worker, uint64_t question)
@@ -173,14 +194,20 @@ static void take_message(struct worker *worker, const rt_message *message)
     case RT_TELL_REOPEN:
         rt_logs_take(worker->setup->plan, message->number, &worker->parcel, worker->server,
                      worker->http.access_output);
+        break;
+    case RT_TELL_CALL:
+        take_call(worker, message);
     }
 }
 
 static void take_messages(struct worker *worker)
 {
+    rt_arena arena; /* not the worker's: what is asked of it in its life would stay */
     rt_message message;
-    while (rt_inbox_take(&worker->inbox, &worker->arena, &message) > 0)
+    rt_arena_init(&arena);
+    while (rt_inbox_take(&worker->inbox, &arena, &message) > 0)
         take_message(worker, &message);
+    rt_arena_free(&arena);
 }
 
 static void on_control(uv_poll_t *watch, int status, int events)
@@ -303,6 +330,7 @@ static void drain(rt_ctx *ctx, struct worker *worker)
     tell(worker, &(rt_message){.kind = RT_TELL_DRAINS});
     wait_for_close(ctx, worker->drained);
     rt_admin_await(ctx, &worker->admin);
+    rt_calls_await(ctx, &worker->calls);
     uv_timer_stop(&worker->drain_timer);
     close_server(worker);
 }
@@ -541,6 +569,8 @@ static int run_plan(struct worker *worker)
     rt_watch watch = {tell_phase, tell_problem, worker};
     rt_runtime_init(&worker->runtime, worker->setup->plan, &watch);
     worker->runtime.board = &worker->board;
+    worker->calls =
+        (rt_calls){.runtime = &worker->runtime, .answer = tell_call, .argument = worker};
     watch_loop(worker);
     bool loaded = load_all(worker);
     if (loaded)

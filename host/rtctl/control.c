@@ -157,7 +157,7 @@ static int print_reply(const char *program, int fd)
     return EX_UNAVAILABLE;
 }
 
-static bool is_word(const char *text, bool phrase)
+bool rt_is_word(const char *text, bool phrase)
 {
     for (const char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || (*c == ' ' && !phrase))
@@ -170,7 +170,7 @@ static bool make_line(rt_buffer *line, const struct asking *asking, const rt_arg
 {
     rt_buffer_text(line, asking->name);
     for (size_t i = 0; i < arguments->words.count; i++) {
-        if (!is_word(arguments->words.items[i], asking->phrases)) {
+        if (!rt_is_word(arguments->words.items[i], asking->phrases)) {
             fprintf(stderr, "%s: `%s` is no word\n", arguments->program, arguments->words.items[i]);
             return false;
         }
@@ -180,20 +180,22 @@ static bool make_line(rt_buffer *line, const struct asking *asking, const rt_arg
     return true;
 }
 
+int rt_ask_line(rt_arguments *arguments, rt_arena *arena, const char *socket, const rt_buffer *line)
+{
+    int fd = socket ? reach_named(arguments->program, socket) : reach_configured(arguments, arena);
+    if (fd < 0)
+        return EX_UNAVAILABLE;
+    (void)send_all(fd, line); /* who refuses the rest has said why */
+    return print_reply(arguments->program, fd);
+}
+
 static int ask(const struct asking *asking, rt_arguments *arguments, rt_arena *arena,
                const char *socket, const char *more)
 {
     rt_buffer line = {0};
     int status = EXIT_COULD_NOT_RUN;
-    if (make_line(&line, asking, arguments, more)) {
-        int fd =
-            socket ? reach_named(arguments->program, socket) : reach_configured(arguments, arena);
-        status = EX_UNAVAILABLE;
-        if (fd >= 0 && send_all(fd, &line))
-            status = print_reply(arguments->program, fd);
-        else if (fd >= 0)
-            close(fd);
-    }
+    if (make_line(&line, asking, arguments, more))
+        status = rt_ask_line(arguments, arena, socket, &line);
     rt_buffer_free(&line);
     return status;
 }

@@ -38,6 +38,7 @@ static const rt_subcommand subcommands[] = {
     {"metrics", "[options]", "print what a running rtd counts, in Prometheus's text format",
      rt_ask_running},
     {"top", "[--interval TIME] [--once] [options]", "show live what a running rtd does", rt_top},
+    {"call", "CAPABILITY.METHOD [JSON|-] [options]", "call a method in a running rtd", rt_ask_call},
     {"explain", "[ID]", "explain a diagnostic", rt_explain,
      "ID is such as RT0107, or a diagnostic's name; without it, all are listed.\n"},
     {"new", "plugin NAME", "write a plugin that builds at once", rt_new,

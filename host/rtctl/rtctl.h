@@ -31,6 +31,13 @@ int rt_new(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **ar
 /* control.c: what is asked of a running rtd, by the subcommand's name. */
 int rt_ask_running(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 int rt_top(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+/* One line, and what follows it, to the rtd that the arguments or `socket` name: prints its reply,
+ * a status of sysexits.h. */
+int rt_ask_line(rt_arguments *arguments, rt_arena *arena, const char *socket,
+                const rt_buffer *line);
+/* Without controls, and, unless it is a phrase, without blanks. */
+bool rt_is_word(const char *text, bool phrase);
+int rt_ask_call(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 int rt_version(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 
 /* Parses the subcommand's options; false when it is to end with `*status` (--help, a complaint). At

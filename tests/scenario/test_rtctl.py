@@ -21,12 +21,12 @@ MARK = "s3cr3tM4RK"
 SMTP = 'email-smtp: {\n    host = "mail.example.org";\n    user = "shop";\n    %s\n};\n'
 SUBCOMMANDS = ["validate", "plan", "graph", "config", "modules", "inspect", "crashes", "status",
                "health", "stop", "reload", "upgrade", "log-level", "log-reopen", "quarantine",
-               "fibers", "metrics", "top", "explain", "new", "version"]
+               "fibers", "metrics", "top", "call", "explain", "new", "version"]
 COMPOSING = ["validate", "plan", "graph", "config", "modules", "inspect"]
 # of a running rtd: test_control.py, test_logs.py, test_quarantine.py, test_fibers.py,
-# test_metrics.py, test_top.py
+# test_metrics.py, test_top.py, test_call.py
 ASKING = ["status", "health", "stop", "reload", "upgrade", "log-level", "log-reopen", "quarantine",
-          "fibers", "metrics", "top"]
+          "fibers", "metrics", "top", "call"]
 SHOWING = [["validate"], ["plan"], ["graph"], ["config"], ["modules"], ["inspect", "orders"],
            ["explain"], ["version"], ["--help"], ["validate", "--help"], ["help", "new"]]
 

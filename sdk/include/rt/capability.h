@@ -21,6 +21,9 @@
  * A handle is named as its capability, unless the header has another name for it, as it must where
  * libc has taken the first: `#define RT_HANDLE_NAME_clock ~, rt_clock`.
  *
+ * Structs that a method takes or returns are described as rt/form.h says, if `rtctl call` is to
+ * reach the method.
+ *
  * The wrapper is the effect: it makes the provider's instance current, calls the provider, and lets
  * the host time, log and guard the call where instrumentation is on. A provider writes none of it.
  * A method takes up to six arguments, each `(type, name)`, and returns 0 or -RT_E….
@@ -30,6 +33,7 @@
 
 #include <rt/abi.h>
 #include <rt/error.h>
+#include <rt/form.h>
 #include <rt/host.h>
 #include <rt/module.h>
 
@@ -111,7 +115,7 @@ typedef struct rt_method {
 #define RT_WRAPPER_MANY_(cap_, method_, flags_, ...) \
     RT_WRAPPER_(cap_, method_, flags_, RT_WHICH_, RT_BINDING_AT_, ##__VA_ARGS__)
 
-#define RT_CAPABILITY_(cap_, major_, methods_, wrapper_)          \
+#define RT_CAPABILITY_(cap_, major_, methods_, wrapper_, call_)   \
     enum { rt_##cap_##_major = (major_) };                        \
     struct rt_##cap_##_table {                                    \
         uint32_t size;                                            \
@@ -122,12 +126,12 @@ typedef struct rt_method {
         rt_slot slot;                                             \
     };                                                            \
     enum { methods_(RT_METHOD_INDEX_) rt_##cap_##_method_count }; \
-    methods_(wrapper_)
+    methods_(wrapper_) RT_FORM_OF_(cap_, methods_, call_)
 
 #define RT_CAPABILITY(cap_, major_, methods_) \
-    RT_CAPABILITY_(cap_, major_, methods_, RT_WRAPPER_ONE_)
+    RT_CAPABILITY_(cap_, major_, methods_, RT_WRAPPER_ONE_, RT_FORM_CALL_ONE_)
 #define RT_CAPABILITY_MANY(cap_, major_, methods_) \
-    RT_CAPABILITY_(cap_, major_, methods_, RT_WRAPPER_MANY_)
+    RT_CAPABILITY_(cap_, major_, methods_, RT_WRAPPER_MANY_, RT_FORM_CALL_MANY_)
 
 /* 1 if something is bound. */
 #define rt_bound(ctx_, handle_) ((ctx_)->instance->bindings[(handle_)->slot.index].count != 0)
@@ -137,11 +141,14 @@ typedef struct rt_method {
 
 /* In RT_REGISTER: offers the methods of a capability that RT_PROVIDES declared. What is left out
  * answers -RT_EUNIMPLEMENTED.   RT_TRY(rt_provide(registry, email, .send = send_mail)); */
-#define rt_provide(registry_, cap_, ...)                                            \
-    __extension__({                                                                 \
-        static const struct rt_##cap_##_table rt_provided_ = {                      \
-            .size = sizeof(struct rt_##cap_##_table), __VA_ARGS__};                 \
-        rt_host_table->provide(registry_, #cap_, rt_##cap_##_major, &rt_provided_); \
+#define rt_provide(registry_, cap_, ...)                                                  \
+    __extension__({                                                                       \
+        static const struct rt_##cap_##_table rt_provided_ = {                            \
+            .size = sizeof(struct rt_##cap_##_table), __VA_ARGS__};                       \
+        RT_HAS(rt_host_table, provide_form)                                               \
+        ? rt_host_table->provide_form(registry_, #cap_, rt_##cap_##_major, &rt_provided_, \
+                                      rt_##cap_##_methods_form_())                        \
+        : rt_host_table->provide(registry_, #cap_, rt_##cap_##_major, &rt_provided_);     \
     })
 
 #endif

@@ -10,6 +10,7 @@
 #include <rt/error.h>
 
 struct rt_method;
+struct rt_form;
 struct rt_lifecycle;
 struct rt_health;
 struct rt_route_options;
@@ -178,6 +179,10 @@ struct rt_host {
                        const struct rt_field *labels, uint64_t count);
     void (*metric_record)(rt_ctx *ctx, struct rt_metric *metric, double value,
                           const struct rt_field *labels, uint64_t count);
+
+    /* capability.h, with the JSON form of the methods (form.h), which stays the plugin's */
+    int (*provide_form)(rt_registry *registry, const char *capability, uint32_t major,
+                        const void *table, const struct rt_form *form);
 };
 
 /* This plugin's view of it; RT_MODULE defines it, the host fills it in before registration. */

@@ -6,6 +6,7 @@
 #include <rt/capability.h>
 #include <rt/context.h>
 #include <rt/error.h>
+#include <rt/form.h>
 #include <rt/health.h>
 #include <rt/host.h>
 #include <rt/http.h>

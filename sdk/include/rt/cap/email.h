@@ -72,6 +72,43 @@ typedef struct rt_email_result {
     const char *error_message;       /* or NULL */
 } rt_email_result;
 
+#define RT_EMAIL_PAIR_FIELDS(F)   \
+    F(rt_email_pair, VALUE, name) \
+    F(rt_email_pair, VALUE, value)
+#define RT_EMAIL_ATTACHMENT_FIELDS(F)           \
+    F(rt_email_attachment, VALUE, filename)     \
+    F(rt_email_attachment, VALUE, content_type) \
+    F(rt_email_attachment, BYTES, data, length)
+#define RT_EMAIL_FIELDS(F)                                                \
+    F(rt_email, SIZE, size)                                               \
+    F(rt_email, VALUE, from)                                              \
+    F(rt_email, TEXTS, to, to_count)                                      \
+    F(rt_email, TEXTS, cc, cc_count)                                      \
+    F(rt_email, TEXTS, bcc, bcc_count)                                    \
+    F(rt_email, VALUE, reply_to)                                          \
+    F(rt_email, VALUE, subject)                                           \
+    F(rt_email, VALUE, html)                                              \
+    F(rt_email, VALUE, text)                                              \
+    F(rt_email, MANY, headers, header_count, rt_email_pair)               \
+    F(rt_email, MANY, attachments, attachment_count, rt_email_attachment) \
+    F(rt_email, TEXTS, tags, tag_count)                                   \
+    F(rt_email, MANY, metadata, metadata_count, rt_email_pair)
+#define RT_EMAIL_RESULT_FIELDS(F)                         \
+    F(rt_email_result, SIZE, size)                        \
+    F(rt_email_result, NAMED, status, rt_email_statuses_) \
+    F(rt_email_result, VALUE, error_code)                 \
+    F(rt_email_result, VALUE, id)                         \
+    F(rt_email_result, VALUE, provider_message_id)        \
+    F(rt_email_result, VALUE, error_message)
+RT_FORM_NAMES(rt_email_statuses_, {"accepted", RT_EMAIL_ACCEPTED}, {"queued", RT_EMAIL_QUEUED},
+              {"rejected", RT_EMAIL_REJECTED})
+RT_FORM(rt_email_pair, RT_EMAIL_PAIR_FIELDS)
+RT_FORM(rt_email_attachment, RT_EMAIL_ATTACHMENT_FIELDS)
+RT_FORM(rt_email, RT_EMAIL_FIELDS)
+RT_FORM(rt_email_result, RT_EMAIL_RESULT_FIELDS)
+#define RT_EMAIL_FORMS(F) F(rt_email) F(rt_email_result)
+#define RT_FORMS_email ~, RT_EMAIL_FORMS
+
 /* send: `result` may be NULL.
  * send_batch: `results` has one for each message, in the same order, all of the size that the first
  * says, as the messages are; 0 even if messages were rejected; -RT_EINVALID_ARGUMENT without

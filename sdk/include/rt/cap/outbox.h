@@ -27,6 +27,15 @@ typedef struct rt_outbox_entry {
     const rt_email *message;
 } rt_outbox_entry;
 
+#define RT_OUTBOX_ENTRY_FIELDS(F)   \
+    F(rt_outbox_entry, SIZE, size)  \
+    F(rt_outbox_entry, VALUE, code) \
+    F(rt_outbox_entry, VALUE, id)   \
+    F(rt_outbox_entry, ONE, message, rt_email)
+RT_FORM(rt_outbox_entry, RT_OUTBOX_ENTRY_FIELDS)
+#define RT_OUTBOX_FORMS(F) F(rt_outbox_entry)
+#define RT_FORMS_outbox ~, RT_OUTBOX_FORMS
+
 /* count: calls kept, taken and refused ones; the oldest give way to new ones.
  * get: the entry at `index`, the newest first.
  * clear: forgets all entries and pending failures.
