@@ -139,7 +139,7 @@ class Calling(unittest.TestCase):
         with mails() as made:
             result(made, "email.send", {"message": MAIL})
             call(made, "outbox.get", '{"index": 5}')
-            self.assertRegex(made.log(), r"DEBUG rtctl +email\.send completed in \S+ ms correlation=")
+            self.assertRegex(made.log(), r"DEBUG rtctl +email\.send completed in \S+ ms trace=\S+ correlation=")
             self.assertRegex(made.log(), r"ERROR rtctl +outbox\.get failed after \S+ ms "
                                          r"code=NOT_FOUND message=")
 
