@@ -226,7 +226,7 @@ static size_t sort(const rt_metric_label *sorted[RT_LABELS_MOST], const rt_metri
 static size_t pack_label(char *to, size_t room, const rt_metric_label *label)
 {
     size_t name = strlen(label->name);
-    if (!name || name > VALUE_MOST || room < name + 2 || !is_plain(label->name, name))
+    if (!name || name > VALUE_MOST || room < name + 2)
         return 0;
     memcpy(to + 2, label->name, name);
     size_t most = room - name - 2 < VALUE_MOST ? room - name - 2 : VALUE_MOST;

@@ -20,7 +20,7 @@ def command(folder, port, admin):
                    f'plugins = ["{PLUGINS}"]; load = ["meter"];\n'
                    f'http: {{ listen = ["127.0.0.1:{port}"]; access_log: {{ format = "off"; }}; }};\n'
                    f'admin: {{ listen = ["127.0.0.1:{admin}"]; }};\n'
-                   f'telemetry: {{ metrics: {{ max_series = {2 * SERIES}; }}; }};\n')
+                   f'telemetry: {{ metrics: {{ max_series = {SERIES}; }}; }};\n')
     return [RTD, "--config", path]
 
 

@@ -250,7 +250,7 @@ class Refusing(unittest.TestCase):
         with upgradable() as made:
             made.start_ready()
             install(made, "/bin/true")
-            self.refuses(made, 69, "is no rtd that reads state 2")
+            self.refuses(made, 69, "is no rtd that reads state 3")
 
     def test_a_program_that_crashes_is_refused(self):
         with upgradable() as made:
@@ -268,7 +268,7 @@ class Refusing(unittest.TestCase):
         with upgradable() as made:
             made.start_ready()
             install(made, OTHER_STATE)
-            self.refuses(made, 69, "preflight: state 1000", "is no rtd that reads state 2")
+            self.refuses(made, 69, "preflight: state 1000", "is no rtd that reads state 3")
 
     def test_a_configuration_that_is_not_fit_is_refused(self):
         with upgradable() as made:
@@ -338,7 +338,7 @@ class ByHand(unittest.TestCase):
                 outcome = subprocess.run(made.command("--preflight"), text=True, check=False,
                                          stdout=subprocess.PIPE, env=made.environment(), timeout=LIMIT)
                 self.assertEqual(outcome.returncode, code)
-                self.assertRegex(outcome.stdout, r"fit for development\nrtd \S+\npreflight: state 2\n$")
+                self.assertRegex(outcome.stdout, r"fit for development\nrtd \S+\npreflight: state 3\n$")
             self.assertEqual(made.trace(), [])
             self.assertEqual(os.listdir(made.temporary) + os.listdir(made.runtime), [])
 
