@@ -41,7 +41,8 @@ struct rt_running {
     rt_module_descriptor *descriptor; /* NULL until loaded, and when it could not be */
     rt_registry registry;
     rt_lifecycle lifecycle;
-    const void **tables; /* offered, by plan->provides */
+    const void **tables;          /* offered, by plan->provides */
+    const rt_policies **policies; /* of their methods, likewise; NULL: none */
     bool registered, started;
     bool starts_late;       /* lazy, and serves nothing itself */
     rt_phase_run *starting; /* of a late start under way */
