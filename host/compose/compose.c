@@ -93,6 +93,7 @@ static void plan_provides(rt_composer *composer, const rt_candidate *candidate,
     for (size_t i = 0; i < count; i++) {
         const rt_provides *provides = &candidate->manifest->provides[i];
         instance->provides[i] = (rt_plan_provides){CAPABILITY(provides), provides->tier};
+        rt_effects_plan(composer, candidate, provides, &instance->provides[i]);
     }
 }
 
@@ -103,7 +104,6 @@ static void plan_bindings(rt_composer *composer, const rt_candidate *candidate,
     instance->binding_count = candidate->manifest->requires_count;
     for (size_t i = 0; i < instance->binding_count; i++) {
         rt_plan_binding *binding = &instance->bindings[i];
-        binding->quiet = rt_effects_quiet(composer, binding->capability);
         for (size_t k = 0; k < binding->provider_count; k++)
             binding->providers[k] = composer->candidates[binding->providers[k]]->position;
     }

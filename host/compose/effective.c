@@ -1,5 +1,5 @@
 /* The effective settings and where each came from. */
-#include "compose/internal.h"
+#include "compose/effects.h"
 
 #include <string.h>
 
@@ -124,6 +124,13 @@ static void add(rt_composer *composer, const char *path, const rt_option_spec *o
     rt_push(composer->arena, result->effective, result->effective_count) = entry;
 }
 
+void rt_effective_add(rt_composer *composer, const char *path, const rt_node *node,
+                      const char *otherwise)
+{
+    const rt_option_spec plain = {.default_text = otherwise};
+    add(composer, path, &plain, node);
+}
+
 static void collect(rt_composer *composer, const char *prefix, const rt_option_spec *options,
                     size_t count, const rt_node *group)
 {
@@ -151,5 +158,7 @@ void rt_effective_collect(rt_composer *composer)
                 candidate->group);
         collect(composer, candidate->name, manifest->options, manifest->option_count,
                 candidate->group);
+        if (candidate->planned)
+            rt_effects_show(composer, candidate);
     }
 }

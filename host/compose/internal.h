@@ -32,12 +32,6 @@ typedef struct rt_candidate {
     uint32_t mark;           /* of the walk in order.c */
 } rt_candidate;
 
-/* The methods of a capability that `effects` says not to log: bits by method index. */
-typedef struct rt_quiet {
-    const char *capability;
-    uint64_t methods;
-} rt_quiet;
-
 typedef struct rt_composer {
     rt_arena *arena;
     rt_diagnostics *diagnostics;
@@ -57,8 +51,8 @@ typedef struct rt_composer {
     size_t broken_count;
     rt_candidate **order; /* the plan */
     size_t order_count;
-    rt_quiet *quiet;
-    size_t quiet_count;
+    struct rt_effect_layer *layers; /* of `effects`, from the weakest to the strongest */
+    size_t layer_count;
     const char **secret_variables; /* read by @env:, to leave the workers' environment */
     size_t secret_variable_count;
     const char **secrets; /* that no text may hold which leaves a process */
@@ -169,12 +163,17 @@ void rt_log_judge(rt_composer *composer);
 /* tls.c: certificates and keys, into the host's settings. */
 void rt_tls_judge(rt_composer *composer);
 
-/* effects.c */
+/* effects.c and its siblings: `effects`, at the top and of each candidate. */
 void rt_effects_judge(rt_composer *composer);
-uint64_t rt_effects_quiet(const rt_composer *composer, const char *capability);
+/* What they come to for the methods that a candidate provides. */
+void rt_effects_plan(rt_composer *composer, const rt_candidate *candidate,
+                     const rt_provides *provides, rt_plan_provides *planned);
 
 /* effective.c */
 void rt_effective_collect(rt_composer *composer);
+/* The value of `node`, or the default as `otherwise` has it. */
+void rt_effective_add(rt_composer *composer, const char *path, const rt_node *node,
+                      const char *otherwise);
 
 /* What messages call a capability. */
 #define CAPABILITY(item) (item)->capability, (item)->major

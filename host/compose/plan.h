@@ -7,6 +7,7 @@
 #define RT_COMPOSE_PLAN_H
 
 #include "base/pack.h"
+#include "compose/plan_effect.h"
 #include "manifest/manifest.h"
 
 enum rt_signal { RT_SIGNAL_TRACES, RT_SIGNAL_METRICS, RT_SIGNAL_LOGS, RT_SIGNAL_COUNT };
@@ -104,7 +105,6 @@ typedef struct rt_plan_binding {
     const char *capability;
     uint32_t major;
     bool optional, raw, many;
-    uint64_t quiet;      /* methods that are not logged: bits by method index */
     const char *reason;  /* for people: "configured, production tier, priority 100" */
     uint32_t *providers; /* indexes into rt_plan.instances */
     size_t provider_count;
@@ -116,10 +116,15 @@ typedef struct rt_plan_option {
     rt_setting value; /* converted; secrets resolved */
 } rt_plan_option;
 
+/* "timeout 2 s; not logged"; nothing where it is as without any setting. */
+void rt_effect_print(rt_buffer *text, const rt_plan_effect *effect);
+
 typedef struct rt_plan_provides {
     const char *capability;
     uint32_t major;
     rt_tier tier;
+    rt_plan_effect *effects; /* by method index */
+    size_t effect_count;
 } rt_plan_provides;
 
 /* A file or folder that an instance may use. */

@@ -229,11 +229,46 @@ static void host_settings(struct walk *walk, rt_host_settings *host)
         part(walk, parts[i]);
 }
 
+static void real(struct walk *walk, double *value)
+{
+    int64_t bytes;
+    memcpy(&bytes, value, sizeof bytes);
+    number(walk, &bytes);
+    memcpy(value, &bytes, sizeof bytes);
+}
+
+static void effect(struct walk *walk, rt_plan_effect *effect)
+{
+    int64_t *numbers[] = {&effect->timeout,
+                          &effect->concurrency,
+                          &effect->queue,
+                          &effect->retry.max_attempts,
+                          &effect->retry.delay,
+                          &effect->retry.max_delay,
+                          &effect->breaker.failures,
+                          &effect->breaker.minimum_calls,
+                          &effect->breaker.window,
+                          &effect->breaker.open_for,
+                          &effect->breaker.probes};
+    needed_text(walk, &effect->method);
+    truth(walk, &effect->log);
+    truth(walk, &effect->trace);
+    truth(walk, &effect->metrics);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        number(walk, numbers[i]);
+    real(walk, &effect->retry.factor);
+    real(walk, &effect->breaker.failure_rate);
+    small(walk, (uint32_t *)&effect->retry.jitter, RT_JITTER_COUNT - 1);
+}
+
 static void provides(struct walk *walk, rt_plan_provides *offer)
 {
     needed_text(walk, &offer->capability);
     small(walk, &offer->major, UINT32_MAX);
     small(walk, (uint32_t *)&offer->tier, RT_TIER_TEST);
+    size_t count = items(walk, &offer->effects, sizeof *offer->effects, &offer->effect_count);
+    for (size_t i = 0; i < count && !walk->in.failed; i++)
+        effect(walk, &offer->effects[i]);
 }
 
 static void binding(struct walk *walk, rt_plan_binding *bound, size_t instance_count)
@@ -243,7 +278,6 @@ static void binding(struct walk *walk, rt_plan_binding *bound, size_t instance_c
     truth(walk, &bound->optional);
     truth(walk, &bound->raw);
     truth(walk, &bound->many);
-    number(walk, (int64_t *)&bound->quiet);
     text(walk, &bound->reason);
     size_t count = items(walk, &bound->providers, sizeof *bound->providers, &bound->provider_count);
     for (size_t i = 0; i < count && !walk->in.failed; i++)

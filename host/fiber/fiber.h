@@ -74,6 +74,10 @@ rt_ctx *rt_unit_start(const rt_unit_options *options, rt_work work, void *argume
 
 /* Cancels it: its waits return -RT_ECANCELED. Harmless when repeated. */
 void rt_unit_cancel(rt_ctx *ctx);
+/* From now on its waits end with -RT_EDEADLINE at `limit` (absolute ns; 0: none) if that comes
+ * before its deadline, which stays what it is. Units that start meanwhile inherit the sooner of
+ * both. Returns the former limit; called in its own fiber. */
+uint64_t rt_unit_limit(rt_ctx *ctx, uint64_t limit);
 /* Takes away the deadline that its root was started with; called in its own fiber. */
 void rt_unit_lift_deadline(rt_ctx *ctx);
 /* How it ended, once it has. */
@@ -105,6 +109,7 @@ int rt_units_stop(rt_ctx *ctx, rt_instance *instance);
  * zeroed is empty. */
 typedef struct rt_parking {
     struct rt_waiter *waiter;
+    const char *what; /* is waited for, for people; NULL: the peer */
 } rt_parking;
 /* Waits for rt_unpark: what was given to it, or -RT_ECANCELED, -RT_EDEADLINE. */
 int rt_park(rt_ctx *ctx, rt_parking *parking);

@@ -58,6 +58,7 @@ struct rt_unit {
     int result;
     uint32_t kind; /* rt_exit_kind, once the body has ended */
     uint64_t deadline;
+    uint64_t limit;           /* of the attempt that is under way; 0: none */
     uint64_t shield_deadline; /* of the finalizer that runs; 0: it has not waited yet */
     const rt_error *error;    /* the last */
     const rt_error *exit_error, *finalizer_error;
@@ -221,6 +222,13 @@ void rt_waiter_leave(rt_waiter *waiter, int reason);
 bool rt_wake_first(rt_list *queue, int result);
 void rt_wake_all(rt_list *queue, int result);
 uint64_t rt_effective_deadline(rt_unit *unit);
+/* Of two deadlines, where 0 is none. */
+static inline uint64_t rt_sooner(uint64_t one, uint64_t other)
+{
+    if (!one || !other)
+        return one | other;
+    return one < other ? one : other;
+}
 
 /* --- loop.c ---------------------------------------------------------------------------------- */
 void rt_loop_ready(rt_unit *unit);

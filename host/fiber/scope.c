@@ -221,6 +221,7 @@ static void abandon_innermost(rt_unit *unit)
 
 void rt_unit_finish(rt_unit *unit)
 {
+    unit->limit = 0; /* it may have died in the middle of an attempt */
     if (!unit->shielded) {
         if (unit->result < 0)
             rt_children_cancel(unit);

@@ -119,20 +119,13 @@ void rt_unit_left(rt_unit *unit)
 
 /* --- start ----------------------------------------------------------------------------------- */
 
-static uint64_t sooner(uint64_t one, uint64_t other)
-{
-    if (!one || !other)
-        return one | other;
-    return one < other ? one : other;
-}
-
 static void join_parent(rt_unit *unit, rt_unit *parent)
 {
     unit->parent = parent;
     unit->root = parent->root;
     unit->trace = parent->trace;
     unit->trace.open = NULL;
-    unit->deadline = sooner(unit->deadline, rt_effective_deadline(parent));
+    unit->deadline = rt_sooner(unit->deadline, rt_effective_deadline(parent));
     /* Once a task has failed, later ones start cancelled, as if they had been there. */
     bool lost = parent->cancelled || (parent->failed && rt_unit_is_task(unit));
     unit->cancelled = lost && !parent->shielded;

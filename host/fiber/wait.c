@@ -7,13 +7,19 @@ uint64_t rt_host_now(void)
 
 /* --- the one way to wait --------------------------------------------------------------------- */
 
-uint64_t rt_effective_deadline(rt_unit *unit)
+/* Without the limit of an attempt. */
+static uint64_t own_deadline(rt_unit *unit)
 {
     if (!unit->shielded)
         return unit->deadline;
     if (!unit->shield_deadline)
         unit->shield_deadline = uv_hrtime() + rt_the_loop.finalizer_timeout;
     return unit->shield_deadline;
+}
+
+uint64_t rt_effective_deadline(rt_unit *unit)
+{
+    return rt_sooner(own_deadline(unit), unit->limit);
 }
 
 int rt_wait_own(rt_unit *unit)
@@ -136,8 +142,9 @@ static void leave_parking(rt_waiter *waiter, int reason)
 int rt_park(rt_ctx *ctx, rt_parking *parking)
 {
     rt_unit *unit = rt_unit_of(ctx);
-    struct parked parked = {.waiter = {.what = "the peer", .interrupt = leave_parking},
-                            .parking = parking};
+    struct parked parked = {
+        .waiter = {.what = parking->what ? parking->what : "the peer", .interrupt = leave_parking},
+        .parking = parking};
     RT_TRY(rt_wait_check(unit));
     if (parking->waiter)
         return rt_host_fail(ctx, RT_EFAILED_PRECONDITION, "another fiber waits for this already");
@@ -160,6 +167,14 @@ uint64_t rt_host_deadline(const rt_ctx *ctx)
     return rt_effective_deadline(rt_unit_of(ctx));
 }
 
+uint64_t rt_unit_limit(rt_ctx *ctx, uint64_t limit)
+{
+    rt_unit *unit = rt_unit_of(ctx);
+    uint64_t former = unit->limit;
+    unit->limit = limit;
+    return former;
+}
+
 /* Nested work has its surroundings' deadline unless it chose its own, which stays. */
 void rt_unit_lift_deadline(rt_ctx *ctx)
 {
@@ -173,7 +188,7 @@ void rt_unit_lift_deadline(rt_ctx *ctx)
 /* True if it moved, so that those of the children are to follow. */
 static bool move_deadline(rt_unit *unit, uint64_t deadline)
 {
-    uint64_t present = rt_effective_deadline(unit);
+    uint64_t present = own_deadline(unit);
     if (present && present <= deadline)
         return false;
     *(unit->shielded ? &unit->shield_deadline : &unit->deadline) = deadline;

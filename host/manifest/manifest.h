@@ -63,7 +63,7 @@ typedef struct rt_option_spec {
     const char *help;
 } rt_option_spec;
 
-/* Options every module's group may have: enabled, module, start, use. */
+/* Options every module's group may have: enabled, module, start, use, effects. */
 extern const rt_option_spec rt_module_options[];
 extern const size_t rt_module_option_count;
 const rt_option_spec *rt_option_find(const rt_option_spec *options, size_t count, const char *name);

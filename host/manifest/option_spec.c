@@ -22,6 +22,9 @@ const rt_option_spec rt_module_options[] = {
      .value_count = sizeof starts / sizeof starts[0],
      .help = "lazy: start at first use"},
     {.name = "use", .type = RT_SETTING_GROUP, .help = "Providers by capability, for this one"},
+    {.name = "effects",
+     .type = RT_SETTING_GROUP,
+     .help = "What happens around calls of what it provides, by capability"},
 };
 const size_t rt_module_option_count = sizeof rt_module_options / sizeof rt_module_options[0];
 

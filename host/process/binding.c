@@ -16,15 +16,23 @@ static const rt_plan_binding *planned(const rt_running *running, const rt_slot *
     return NULL;
 }
 
-/* What the provider offered for it, or NULL: it is not loaded (a load child may skip it). */
-static const void *offered(const rt_running *provider, const rt_plan_binding *binding)
+/* Which of what the provider offers is meant; NULL: none. */
+static const rt_plan_provides *offer_for(const rt_running *provider, const rt_plan_binding *binding)
 {
     for (size_t i = 0; i < provider->plan->provides_count; i++) {
         const rt_plan_provides *offer = &provider->plan->provides[i];
         if (offer->major == binding->major && strcmp(offer->capability, binding->capability) == 0)
-            return provider->registered ? provider->tables[i] : NULL;
+            return offer;
     }
     return NULL;
+}
+
+/* What the provider offered for it, or NULL: it is not loaded (a load child may skip it). */
+static const void *offered(const rt_running *provider, const rt_plan_binding *binding)
+{
+    const rt_plan_provides *offer = offer_for(provider, binding);
+    return offer && provider->registered ? provider->tables[offer - provider->plan->provides]
+                                         : NULL;
 }
 
 /* A consumer may know more methods than the provider has, or fewer: the copy has room for both and
@@ -40,19 +48,23 @@ static const void *padded(rt_arena *arena, const void *table, uint32_t view_size
     return copy;
 }
 
-static rt_operation operation_of(const rt_running *provider, const rt_plan_binding *binding,
+static rt_operation operation_of(const rt_running *provider, const rt_plan_provides *offer,
                                  uint32_t index)
 {
     const struct rt_telemetry_settings *telemetry = &provider->runtime->plan->host.telemetry;
-    bool quiet = index < 64 && binding->quiet >> index & 1;
-    return (rt_operation){.logged = !quiet, /* the level may change while it runs */
-                          .traced = telemetry->traces,
-                          .counted = telemetry->metrics};
+    const rt_policies *policies = provider->policies[offer - provider->plan->provides];
+    if (index >= offer->effect_count)
+        return (rt_operation){0}; /* the provider has no such method */
+    const rt_plan_effect *effect = &offer->effects[index];
+    return (rt_operation){.logged = effect->log, /* the level may change while it runs */
+                          .traced = telemetry->traces && effect->trace,
+                          .counted = telemetry->metrics && effect->metrics,
+                          .policy = policies ? policies->items[index] : NULL};
 }
 
 static bool is_heard(const rt_operation *operation)
 {
-    return operation->logged || operation->traced || operation->counted;
+    return operation->logged || operation->traced || operation->counted || operation->policy;
 }
 
 /* NULL where a call can go straight through. */
@@ -62,10 +74,11 @@ static const struct rt_effects *effects_of(rt_running *provider, const rt_plan_b
     rt_arena *arena = &provider->runtime->arena;
     struct rt_effects effects = {
         .operation_count = (uint32_t)((view_size - 2 * sizeof(uint32_t)) / sizeof(void *))};
+    const rt_plan_provides *offer = offer_for(provider, binding);
     bool heard = false;
     effects.operations = rt_arena_alloc(arena, effects.operation_count * sizeof(rt_operation));
-    for (uint32_t i = 0; i < effects.operation_count && !binding->raw; i++) {
-        effects.operations[i] = operation_of(provider, binding, i);
+    for (uint32_t i = 0; i < effects.operation_count && offer && !binding->raw; i++) {
+        effects.operations[i] = operation_of(provider, offer, i);
         heard |= is_heard(&effects.operations[i]);
     }
     if (provider->starts_late) {

@@ -61,10 +61,26 @@ static void log_change(const rt_checkup *checkup, rt_module_health before)
                 *checkup->reason ? ": " : "", checkup->reason);
 }
 
+/* A method whose calls are refused, whatever the module says of itself; or NULL. */
+static const char *refused_method(const rt_running *running)
+{
+    const char *name = NULL;
+    for (size_t i = 0; i < running->plan->provides_count && !name; i++)
+        name = rt_policies_refusing(running->policies[i]);
+    return name;
+}
+
 /* While all are asked at once, one report is enough at the end. */
 static void settle(rt_checkup *checkup, rt_module_health condition, const char *reason)
 {
+    char text[RT_HEALTH_REASON];
     rt_module_health before = checkup->condition;
+    const char *refused = condition == RT_MODULE_HEALTHY ? refused_method(checkup->running) : NULL;
+    if (refused) {
+        condition = RT_MODULE_DEGRADED;
+        snprintf(text, sizeof text, "calls of `%s` are refused: its breaker is open", refused);
+        reason = text;
+    }
     checkup->condition = condition;
     snprintf(checkup->reason, sizeof checkup->reason, "%s", reason ? reason : "");
     if (before != condition)

@@ -14,11 +14,18 @@ static void init_instance(rt_runtime *runtime, rt_running *running, const rt_pla
     running->forms = rt_arena_alloc(&runtime->arena, plan->provides_count * sizeof *running->forms);
     running->direct =
         rt_arena_alloc(&runtime->arena, plan->provides_count * sizeof *running->direct);
+    running->policies =
+        rt_arena_alloc(&runtime->arena, plan->provides_count * sizeof *running->policies);
     running->instance = (rt_instance){.magic = RT_INSTANCE_MAGIC,
                                       .size = sizeof(rt_instance),
                                       .name = plan->name,
                                       .module = plan->module,
                                       .version = plan->version};
+    for (size_t i = 0; i < plan->provides_count; i++)
+        running->policies[i] =
+            rt_policies_new(&runtime->arena, plan->provides[i].capability, &running->instance,
+                            plan->provides[i].effects, plan->provides[i].effect_count,
+                            runtime->plan->host.telemetry.metrics);
 }
 
 void rt_runtime_init(rt_runtime *runtime, const rt_plan *plan, const rt_watch *watch)

@@ -44,6 +44,7 @@ struct rt_running {
     const void **tables;   /* offered, by plan->provides */
     const rt_form **forms; /* likewise; NULL: nothing is said of its methods */
     rt_binding *direct;    /* likewise, of rt_bind_to; without a table until that was called */
+    const rt_policies **policies; /* of their methods, likewise; NULL: none */
     bool registered, started;
     bool starts_late;       /* lazy, and serves nothing itself */
     rt_phase_run *starting; /* of a late start under way */

@@ -5,11 +5,26 @@
 #include <stdio.h>
 #include <string.h>
 
+static void print_effects(const rt_plan_provides *provides)
+{
+    for (size_t i = 0; i < provides->effect_count; i++) {
+        rt_buffer text = {0};
+        rt_effect_print(&text, &provides->effects[i]);
+        if (text.length)
+            printf("       %s.%s: %s\n", provides->capability, provides->effects[i].method,
+                   text.data);
+        rt_buffer_free(&text);
+    }
+}
+
 static void print_provides(const rt_plan_instance *instance)
 {
-    for (size_t i = 0; i < instance->provides_count; i++)
-        printf("     provides %s/%u (%s)\n", instance->provides[i].capability,
-               instance->provides[i].major, rt_tier_name(instance->provides[i].tier));
+    for (size_t i = 0; i < instance->provides_count; i++) {
+        const rt_plan_provides *provides = &instance->provides[i];
+        printf("     provides %s/%u (%s)\n", provides->capability, provides->major,
+               rt_tier_name(provides->tier));
+        print_effects(provides);
+    }
 }
 
 static void print_binding(const rt_plan *plan, const rt_plan_binding *binding)

@@ -28,8 +28,9 @@ static rt_instrument duration = {.name = "effects.duration",
                                  .bounds = bounds,
                                  .bound_count = sizeof bounds / sizeof bounds[0]};
 
-/* The frame's scratch. */
+/* The frame's scratch; the policy has its own word of it. */
 enum { SPAN };
+_Static_assert((int)SPAN != (int)RT_POLICY_SCRATCH, "two owners of one word");
 
 static rt_operation *operation_of(const rt_effect_frame *frame)
 {
@@ -37,22 +38,6 @@ static rt_operation *operation_of(const rt_effect_frame *frame)
     static rt_operation beyond; /* of a method that the plan does not know: nothing is done */
     uint32_t index = frame->method->index;
     return index < effects->operation_count ? &effects->operations[index] : &beyond;
-}
-
-int rt_host_effect_begin(rt_ctx *ctx, rt_effect_frame *frame)
-{
-    const struct rt_effects *effects = frame->binding->effects;
-    if (effects->prepare)
-        RT_TRY(effects->prepare(ctx, effects->prepare_argument));
-    frame->started = rt_clock_now();
-    frame->scratch[SPAN] = 0;
-    if (!operation_of(frame)->traced)
-        return 0;
-    rt_span *span = rt_span_open(ctx, frame->method->name, RT_SPAN_INTERNAL, frame->started);
-    frame->scratch[SPAN] = (uintptr_t)span;
-    if (span)
-        span->instance = frame->binding->instance;
-    return 0;
 }
 
 /* --- counting -------------------------------------------------------------------------------- */
@@ -104,20 +89,53 @@ static void tell(rt_ctx *ctx, const char *name, int result, uint64_t taken)
         log_failure(ctx, name, result, milliseconds);
 }
 
-/* --- the end --------------------------------------------------------------------------------- */
+/* --- around the provider --------------------------------------------------------------------- */
+
+static void open_span(rt_ctx *ctx, rt_effect_frame *frame)
+{
+    rt_span *span = rt_span_open(ctx, frame->method->name, RT_SPAN_INTERNAL, frame->started);
+    frame->scratch[SPAN] = (uintptr_t)span;
+    if (span)
+        span->instance = frame->binding->instance;
+}
+
+static void conclude(rt_ctx *ctx, const rt_effect_frame *frame, rt_operation *operation, int result)
+{
+    uint64_t now = rt_clock_now(), taken = now - frame->started;
+    const char *name = frame->method->name;
+    if (operation->counted)
+        count(operation, name, result, taken);
+    if (operation->logged)
+        tell(ctx, name, result, taken); /* inside of the span */
+    if (frame->scratch[SPAN])
+        rt_span_close(ctx, (rt_span *)(uintptr_t)frame->scratch[SPAN], now, result);
+}
+
+int rt_host_effect_begin(rt_ctx *ctx, rt_effect_frame *frame)
+{
+    const struct rt_effects *effects = frame->binding->effects;
+    rt_operation *operation = operation_of(frame);
+    if (effects->prepare)
+        RT_TRY(effects->prepare(ctx, effects->prepare_argument));
+    frame->started = rt_clock_now();
+    frame->scratch[SPAN] = 0;
+    if (operation->traced)
+        open_span(ctx, frame);
+    if (!operation->policy)
+        return 0;
+    int result = rt_policy_begin(ctx, operation->policy, frame);
+    if (result < 0)
+        conclude(ctx, frame, operation, result);
+    return result;
+}
 
 int rt_host_effect_again(rt_ctx *ctx, rt_effect_frame *frame, int *result)
 {
     rt_operation *operation = operation_of(frame);
-    uint64_t now = rt_clock_now(), taken = now - frame->started;
-    const char *name = frame->method->name;
     frame->attempt++;
-    if (operation->counted)
-        count(operation, name, *result, taken);
-    if (operation->logged)
-        tell(ctx, name, *result, taken); /* inside of the span */
-    if (frame->scratch[SPAN])
-        rt_span_close(ctx, (rt_span *)(uintptr_t)frame->scratch[SPAN], now, *result);
+    if (operation->policy && rt_policy_again(ctx, frame, result))
+        return 1;
+    conclude(ctx, frame, operation, *result);
     return 0;
 }
 

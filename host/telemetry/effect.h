@@ -8,12 +8,12 @@
 #ifndef RT_TELEMETRY_EFFECT_H
 #define RT_TELEMETRY_EFFECT_H
 
-#include <rt/capability.h>
-#include <stdbool.h>
+#include "telemetry/policy.h"
 
 /* What is done around calls of one method through one binding. */
 typedef struct rt_operation {
     bool logged, traced, counted;
+    rt_policy *policy;                      /* of the provider's method; NULL: none */
     struct rt_series *succeeded, *duration; /* found at its first call */
 } rt_operation;
 

@@ -29,14 +29,30 @@ static rt_plan_binding bindings[] = {
      .major = 1,
      .optional = true,
      .many = true,
-     .quiet = UINT64_C(1) << 63 | 1,
      .reason = "configured",
      .providers = one_provider,
      .provider_count = 1},
     {.capability = "sms", .major = 2, .raw = true},
 };
 static rt_plan_path paths[] = {{"/etc/shop", "templates", false}, {"shop.db", "file", true}};
-static rt_plan_provides offers[] = {{"email", 1, RT_TIER_FALLBACK}, {"sms", 2, RT_TIER_TEST}};
+static rt_plan_effect effects[] = {
+    {.method = "send",
+     .log = true,
+     .metrics = true,
+     .timeout = INT64_C(2000000000),
+     .concurrency = 4,
+     .queue = 9,
+     .retry = {.max_attempts = 3, .delay = 5, .max_delay = 50, .factor = 1.5, RT_JITTER_EQUAL},
+     .breaker = {.failures = 6,
+                 .failure_rate = 0.25,
+                 .minimum_calls = 7,
+                 .window = 8,
+                 .open_for = 10,
+                 .probes = 2}},
+    {.method = "send_batch", .trace = true, .retry = {.max_attempts = 1}},
+};
+static rt_plan_provides offers[] = {{"email", 1, RT_TIER_FALLBACK, effects, 2},
+                                    {"sms", 2, RT_TIER_TEST}};
 static rt_plan_instance instances[] = {
     {.name = "mail",
      .module = "email-smtp",
@@ -132,6 +148,26 @@ static void nothing_is_lost(void)
     rt_arena_free(&arena);
 }
 
+static void expect_effects(const rt_plan_provides *offer)
+{
+    CU_ASSERT_EQUAL(offer->effect_count, 2);
+    if (offer->effect_count != 2)
+        return;
+    const rt_plan_effect *send = &offer->effects[0], *batch = &offer->effects[1];
+    CU_ASSERT_STRING_EQUAL(send->method, "send");
+    CU_ASSERT_TRUE(send->log && !send->trace && send->metrics);
+    CU_ASSERT_TRUE(!batch->log && batch->trace && !batch->metrics);
+    CU_ASSERT_EQUAL(send->timeout, INT64_C(2000000000));
+    CU_ASSERT_EQUAL(send->concurrency, 4);
+    CU_ASSERT_EQUAL(send->queue, 9);
+    CU_ASSERT_EQUAL(send->retry.max_delay, 50);
+    CU_ASSERT_EQUAL(send->retry.factor, 1.5);
+    CU_ASSERT_EQUAL(send->retry.jitter, RT_JITTER_EQUAL);
+    CU_ASSERT_EQUAL(send->breaker.failure_rate, 0.25);
+    CU_ASSERT_EQUAL(send->breaker.probes, 2);
+    CU_ASSERT_EQUAL(batch->retry.max_attempts, 1);
+}
+
 static void members_have_their_values(void)
 {
     rt_arena arena;
@@ -179,7 +215,7 @@ static void members_have_their_values(void)
         CU_ASSERT_PTR_NULL(copy->instances[0].snapshot);
         CU_ASSERT_EQUAL(copy->instances[0].provides[1].tier, RT_TIER_TEST);
         CU_ASSERT_STRING_EQUAL(orders->snapshot, "/tmp/x/c.so");
-        CU_ASSERT_EQUAL(orders->bindings[0].quiet, UINT64_C(1) << 63 | 1);
+        expect_effects(&copy->instances[0].provides[0]);
         CU_ASSERT_EQUAL(orders->bindings[0].providers[0], 0);
         CU_ASSERT_TRUE(orders->bindings[1].raw);
         CU_ASSERT_STRING_EQUAL(orders->options[0].value.value.text, "hunter2 \"\n");

@@ -40,7 +40,7 @@
 /* Flags of a method. */
 #define RT_NO_FLAGS 0u
 #define RT_WAITS 1u      /* may wait: not to be called where waiting is forbidden */
-#define RT_IDEMPOTENT 2u /* may be repeated without further effect */
+#define RT_IDEMPOTENT 2u /* may be repeated without further effect, as `effects` may ask for */
 
 /* What the host knows of a method: `effects` of a binding is an array of these, by method. */
 typedef struct rt_method {
