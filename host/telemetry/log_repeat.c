@@ -49,6 +49,8 @@ static struct {
 
 void rt_log_repeat_begin(uint32_t limit, rt_log_writer *write)
 {
+    for (size_t i = 0; i < SLOTS; i++) /* counted by another limit; their sums are told */
+        __atomic_store_n(&repeat.slots[i].word, 0, __ATOMIC_RELAXED);
     repeat.write = write;
     repeat.limit = limit;
     if (limit && repeat.timer < 0)

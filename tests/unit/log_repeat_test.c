@@ -205,6 +205,15 @@ static void lines_of_several_threads_add_up(void)
     CU_ASSERT_EQUAL(count.written + count.held, THREADS * EACH);
 }
 
+static void another_limit_counts_anew(void)
+{
+    open_log(LIMIT);
+    rt_log_host(RT_LOG_INFO, "once");
+    open_log(0);
+    rt_log_settle(true);
+    CU_ASSERT_PTR_NULL(strstr(lines(), "repeated"));
+}
+
 static void finish(void)
 {
     rt_log_open(&(rt_log_options){0});
@@ -231,4 +240,5 @@ RT_TEST_MAIN("log_repeat", {"a flood is summed up", a_flood_is_summed_up},
              {"opening the log anew tells what is held", opening_the_log_anew_tells_what_is_held},
              {"a sum holds no secret and no half of one", a_sum_holds_no_secret_and_no_half_of_one},
              {"lines of several threads add up", lines_of_several_threads_add_up},
+             {"another limit counts anew", another_limit_counts_anew},
              {"the log goes back to standard error", finish})
