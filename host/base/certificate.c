@@ -64,6 +64,16 @@ static rt_certificate_fault read_certificate(rt_certificate *certificate, rt_are
     return whole ? RT_CERTIFICATE_GOOD : RT_CERTIFICATE_UNREADABLE;
 }
 
+const char *rt_certificate_fault_of_all(rt_arena *arena, const char *pem)
+{
+    rt_certificate all = {.chain = sk_X509_new_null()};
+    const char *why = NULL;
+    read_certificate(&all, arena, pem, &why);
+    X509_free(all.leaf);
+    sk_X509_pop_free(all.chain, X509_free);
+    return why;
+}
+
 static rt_certificate_fault read_key(rt_certificate *certificate, rt_arena *arena, const char *pem,
                                      const char **why)
 {

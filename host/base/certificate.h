@@ -26,6 +26,8 @@ typedef enum rt_certificate_fault {
 rt_certificate_fault rt_certificate_read(rt_arena *arena, const char *certificate_pem,
                                          const char *key_pem, rt_certificate **certificate,
                                          const char **why);
+/* What is wrong with certificates of authorities; NULL: all can be read, and there is one. */
+const char *rt_certificate_fault_of_all(rt_arena *arena, const char *pem);
 void rt_certificate_free(rt_certificate *certificate);
 
 /* -1: not valid yet, 0: valid now, 1: expired. `*date` is the one that says so, in the arena. */

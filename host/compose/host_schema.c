@@ -85,44 +85,6 @@ static const rt_option_spec health_options[] = {
     WORDS("fail_on", failings, "\"unhealthy\"", "From what on the answer is 503"),
 };
 
-static const char *const compressions[] = {"gzip", "none"};
-#define SIGNAL_OPTIONS                                                                             \
-    OPTION("enabled", BOOL, "true", NULL, NULL, "Make it at all"),                                 \
-        OPTION("endpoint", URL, NULL, NULL, NULL, "Where it is sent, instead of `endpoint`"),      \
-    {                                                                                              \
-        .name = "headers", .type = RT_SETTING_SECRET, .help = "Sent with it, instead of `headers`" \
-    }
-static const rt_option_spec trace_options[] = {
-    SIGNAL_OPTIONS,
-    OPTION("sampling", FLOAT, "1.0", "0", "1", "Share of the traces that begin here"),
-};
-static const rt_option_spec metric_options[] = {
-    SIGNAL_OPTIONS,
-    OPTION("interval", DURATION, "\"60 s\"", "100 ms", "1 h", "How often they are sent"),
-    OPTION("max_series", INT, "2000", "1", "10000", "Most series of one metric"),
-};
-static const rt_option_spec log_export_options[] = {
-    SIGNAL_OPTIONS,
-};
-static const rt_option_spec telemetry_options[] = {
-    OPTION("endpoint", URL, NULL, NULL, NULL, "Collector that speaks OTLP over HTTP"),
-    {.name = "headers",
-     .type = RT_SETTING_SECRET,
-     .help = "Sent with each request: `name=value,name=value`"},
-    WORDS("compression", compressions, "\"gzip\"", "Of what is sent"),
-    {.name = "ca",
-     .type = RT_SETTING_PATH,
-     .help = "Certificates that the collector's is proved by"},
-    OPTION("timeout", DURATION, "\"10 s\"", "100 ms", "5 min", "For one request"),
-    OPTION("buffer", SIZE, "\"16 MiB\"", "1 MiB", "4 GiB", "Most memory of what waits to be sent"),
-    OPTION("service_name", STRING, NULL, "1", "255", "`service.name`; by default NAME-server"),
-    OPTION("service_version", STRING, NULL, "1", "255", "`service.version`"),
-    LIST("resource", STRING, "[]", "Further attributes of the resource, each `name=value`"),
-    SECTION("traces", trace_options, "Spans"),
-    SECTION("metrics", metric_options, "Counters, gauges and histograms"),
-    SECTION("logs", log_export_options, "Log lines"),
-};
-
 static const rt_option_spec pool_options[] = {
     OPTION("threads", INT, "4", "1", "128", "Threads of a worker for calls that block"),
 };
@@ -187,7 +149,7 @@ const rt_option_spec rt_host_options[] = {
     SECTION("admin", admin_options, "The listener for operators"),
     SECTION("health", health_options, "How modules are asked for their health"),
     SECTION("log", rt_log_settings, "The log"),
-    SECTION("telemetry", telemetry_options, "Traces, metrics and logs for a collector"),
+    SECTION("telemetry", rt_telemetry_options, "Traces, metrics and logs for a collector"),
     SECTION("pool", pool_options, "The thread pool"),
     SECTION("control", control_options, "The control socket"),
     SECTION("limits", limit_options, "Limits of each worker"),
@@ -210,6 +172,11 @@ static const rt_setting *host_value(const rt_composer *composer, const char *sec
     }
     const rt_option_spec *option = rt_option_find(options, count, name);
     return option && values ? &values[option - options] : &none;
+}
+
+const rt_setting *rt_host_setting(const rt_composer *composer, const char *name)
+{
+    return host_value(composer, NULL, name);
 }
 
 /* Where each judged value goes. */

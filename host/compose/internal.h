@@ -65,17 +65,27 @@ typedef struct rt_composer {
 /* settings.c: the layers. */
 void rt_settings_read(rt_composer *composer);     /* files, merged */
 void rt_settings_override(rt_composer *composer); /* variables, then --set; needs the candidates */
+/* Puts a value where the path says, in place of what is there. */
+void rt_settings_place(rt_composer *composer, const char *path, rt_node *value, const char *origin);
 /* The text that the last `--set name=…` gives; NULL if none does. */
 const char *rt_settings_set(rt_composer *composer, const char *name);
 /* "a.b.c" below `top`, or NULL. */
 const rt_node *rt_settings_find(const rt_node *top, const char *path);
 
 /* host_schema.c: the host's own settings. */
-/* telemetry.c: fills host.telemetry from the judged settings. */
-void rt_telemetry_judge(rt_composer *composer);
 extern const rt_option_spec rt_host_options[];
 extern const size_t rt_host_option_count;
 void rt_host_settings_judge(rt_composer *composer);
+/* Of one at the top, as it was judged; RT_SETTING_NONE where there is none. */
+const rt_setting *rt_host_setting(const rt_composer *composer, const char *name);
+
+/* telemetry.c: fills host.telemetry from the judged settings. */
+void rt_telemetry_judge(rt_composer *composer);
+/* What is wrong with a list of headers, quoting nothing of it; or NULL. */
+const char *rt_telemetry_check_headers(const char *text);
+
+/* opentelemetry.c: the OTEL_ variables, where nothing else sets what they stand for. */
+void rt_opentelemetry_read(rt_composer *composer);
 
 /* identity.c: who the workers become. */
 void rt_identity_judge(rt_composer *composer);

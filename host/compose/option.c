@@ -263,6 +263,8 @@ static bool take_text(const conversion *c, const char *text, bool by_reference, 
         return take_enum(c, text, out);
     case RT_SETTING_URL:
         why = rt_parse_url(text);
+        if (!why && c->spec->check)
+            why = c->spec->check(text);
         return why ? bad_value(c, "URL", text, why) : length_in_range(c, strlen(text));
     case RT_SETTING_ADDRESS:
         why = (c->spec->check ? c->spec->check : rt_parse_address)(text);

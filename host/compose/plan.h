@@ -12,6 +12,17 @@
 
 enum rt_signal { RT_SIGNAL_TRACES, RT_SIGNAL_METRICS, RT_SIGNAL_LOGS, RT_SIGNAL_COUNT };
 
+/* How one signal leaves this machine. */
+typedef struct rt_telemetry_signal {
+    const char *endpoint;    /* whole; NULL: not exported */
+    const char *headers;     /* a secret; NULL: none */
+    const char *ca;          /* PEM of who is trusted; NULL: the system's */
+    const char *compression; /* gzip, none */
+    int64_t timeout;         /* ns; of a request */
+    int64_t batch;           /* items that make a request at once */
+    int64_t delay;           /* ns: how long fewer wait for more */
+} rt_telemetry_signal;
+
 typedef struct rt_plan_certificate {
     const char *certificate, *key; /* PEM */
 } rt_plan_certificate;
@@ -80,14 +91,8 @@ typedef struct rt_host_settings {
         bool traces, metrics, logs; /* made at all */
         double sampling;            /* share of traces that begin here, 0 to 1 */
         int64_t max_series;         /* an instrument */
-        struct {
-            const char *endpoint; /* whole; NULL: not exported */
-            const char *headers;  /* a secret; NULL: none */
-        } signals[3];             /* by rt_signal */
-        const char *compression;  /* gzip, none */
-        const char *ca;           /* file of trusted certificates; NULL: the system's */
+        rt_telemetry_signal signals[RT_SIGNAL_COUNT];
         int64_t interval;         /* ns; of metrics */
-        int64_t timeout;          /* ns; of a request */
         int64_t buffer;           /* bytes the exporter may hold */
         const char *service_name; /* never NULL */
         const char *service_version;

@@ -138,12 +138,21 @@ static void certificates(struct walk *walk, rt_host_settings *host)
     }
 }
 
+static void signal_settings(struct walk *walk, rt_telemetry_signal *signal)
+{
+    const char **texts[] = {&signal->endpoint, &signal->headers, &signal->ca, &signal->compression};
+    int64_t *numbers[] = {&signal->timeout, &signal->batch, &signal->delay};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        text(walk, texts[i]);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        number(walk, numbers[i]);
+}
+
 static void telemetry(struct walk *walk, struct rt_telemetry_settings *telemetry)
 {
-    int64_t *numbers[] = {&telemetry->max_series, &telemetry->interval, &telemetry->timeout,
-                          &telemetry->buffer};
-    const char **texts[] = {&telemetry->compression, &telemetry->ca, &telemetry->service_name,
-                            &telemetry->service_version, &telemetry->resource};
+    int64_t *numbers[] = {&telemetry->max_series, &telemetry->interval, &telemetry->buffer};
+    const char **texts[] = {&telemetry->service_name, &telemetry->service_version,
+                            &telemetry->resource};
     int64_t sampling;
     memcpy(&sampling, &telemetry->sampling, sizeof sampling);
     number(walk, &sampling);
@@ -156,10 +165,8 @@ static void telemetry(struct walk *walk, struct rt_telemetry_settings *telemetry
         number(walk, numbers[i]);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         text(walk, texts[i]);
-    for (size_t i = 0; i < RT_SIGNAL_COUNT; i++) {
-        text(walk, &telemetry->signals[i].endpoint);
-        text(walk, &telemetry->signals[i].headers);
-    }
+    for (size_t i = 0; i < RT_SIGNAL_COUNT; i++)
+        signal_settings(walk, &telemetry->signals[i]);
 }
 
 static void levels(struct walk *walk, rt_host_settings *host)

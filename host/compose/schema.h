@@ -39,6 +39,10 @@
         .values = (const char **)(uintptr_t)(words_), .value_count = COUNT(words_), .help = help_ \
     }
 
+/* telemetry_schema.c */
+enum { RT_TELEMETRY_OPTIONS = 13 };
+extern const rt_option_spec rt_telemetry_options[RT_TELEMETRY_OPTIONS];
+
 /* http_schema.c */
 enum { RT_CORS_SETTINGS = 6, RT_COMPRESSION_SETTINGS = 4, RT_ACCESS_LOG_SETTINGS = 3 };
 extern const rt_option_spec rt_cors_settings[RT_CORS_SETTINGS];

@@ -190,7 +190,7 @@ const char *rt_settings_set(rt_composer *composer, const char *name)
     return text ? read_override(composer, option, "--set", text)->value.text : NULL;
 }
 
-static void place(rt_composer *composer, const char *path, rt_node *value, const char *origin)
+void rt_settings_place(rt_composer *composer, const char *path, rt_node *value, const char *origin)
 {
     rt_node *group = composer->tree;
     for (;;) {
@@ -256,7 +256,8 @@ static void take_variable(known_paths *known, const char *variable)
     if (rt_option_holds_secret(path->option))
         rt_push(composer->arena, composer->secret_variables, composer->secret_variable_count) =
             name;
-    place(composer, path->path, read_override(composer, path->option, origin, equals + 1), origin);
+    rt_settings_place(composer, path->path,
+                      read_override(composer, path->option, origin, equals + 1), origin);
 }
 
 /* --- --set ----------------------------------------------------------------------------------- */
@@ -287,7 +288,7 @@ static void take_set(known_paths *known, const char *set)
         if (strcmp(known->items[i].path, path) == 0)
             option = known->items[i].option;
     const char *source = rt_arena_format(composer->arena, "--set %s", path);
-    place(composer, path, read_override(composer, option, source, equals + 1), "--set");
+    rt_settings_place(composer, path, read_override(composer, option, source, equals + 1), "--set");
 }
 
 void rt_settings_override(rt_composer *composer)
@@ -299,8 +300,9 @@ void rt_settings_override(rt_composer *composer)
     for (size_t i = 0; i < composer->request->set_count; i++)
         take_set(&known, composer->request->sets[i]);
     if (composer->request->environment)
-        place(composer, "environment",
-              read_override(composer, rt_host_options, "--environment",
-                            composer->request->environment),
-              "--environment");
+        rt_settings_place(composer, "environment",
+                          read_override(composer, rt_host_options, "--environment",
+                                        composer->request->environment),
+                          "--environment");
+    rt_opentelemetry_read(composer);
 }

@@ -4,6 +4,7 @@
 #include "process/memory.h"
 #include "process/supervisor_metrics.h"
 #include "telemetry/log.h"
+#include "telemetry/outlet.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -63,6 +64,15 @@ static void note_reason(rt_generation *generation, const char *text, bool told)
         rt_log_host(RT_LOG_ERROR, "%s", text);
 }
 
+/* Spans and log lines that it had made and not sent. */
+static void rescue_records(const rt_generation *generation, const rt_worker *worker)
+{
+    size_t size = 0;
+    void *room = rt_board_room(generation->board, worker->number, RT_ROOM_RECORDS, &size);
+    if (room && generation->records >= 0)
+        rt_outlet_rescue(room, size, generation->records);
+}
+
 void rt_generation_note_end(rt_generation *generation, rt_worker *worker, int status)
 {
     rt_board_slot *slot = rt_board_slot_of(generation->board, worker->number);
@@ -83,6 +93,7 @@ void rt_generation_note_end(rt_generation *generation, rt_worker *worker, int st
         .plan = generation->plan};
     rt_crash_read(&crash, &arena, worker->crash);
     bool crashed = rt_crash_is_one(&crash);
+    rescue_records(generation, worker);
     if (worker->problem && !crashed)
         rt_buffer_text(&text, worker->problem);
     else

@@ -404,6 +404,23 @@ static void metrics(struct walk *walk)
 
 /* --- the state ------------------------------------------------------------------------------- */
 
+/* The next rtd makes an exporter of its own; this one sends what it has and ends, as its control
+ * socket closes. */
+static void exporting(struct walk *walk)
+{
+    rt_exporting *all = &walk->supervisor->exporting;
+    for (size_t i = 0; i < 2; i++)
+        descriptor(walk, &all->records[i]);
+    for (size_t i = 0; i < RT_EXPORTERS; i++) {
+        uint64_t pid = (uint64_t)all->children[i].pid;
+        number(walk, &pid);
+        if (!walk->out && pid)
+            rt_exporting_adopt(all, i, (pid_t)pid);
+    }
+    for (rt_generation *g = walk->supervisor->generations; g && !walk->out; g = g->older)
+        g->records = all->records[1];
+}
+
 static const char *whole(struct walk *walk)
 {
     rt_supervisor *supervisor = walk->supervisor;
@@ -422,6 +439,7 @@ static const char *whole(struct walk *walk)
     control(walk);
     metrics(walk);
     generations(walk);
+    exporting(walk);
     if (walk->in.failed || !supervisor->program || walk->in.next != walk->in.end)
         return "it is damaged";
     return NULL;
@@ -559,6 +577,8 @@ int rt_handover_take(rt_supervisor *supervisor)
         close(startup->old_program);
     rt_launch_log(supervisor->current->plan, RT_LOG_ERROR);
     rt_launch_hide(supervisor->current->plan);
+    if (!supervisor->current->is_frozen) /* of whose plan nothing is known about it */
+        rt_exporting_follow(&supervisor->exporting, supervisor->current->plan);
     say_taken(supervisor);
     for (rt_generation *g = supervisor->generations; g; g = g->older)
         rt_generation_reap(g); /* who died in between was signalled to nobody */

@@ -295,6 +295,7 @@ static int make(rt_supervisor *supervisor, rt_generation *generation)
     announce(plan);
     rt_privileges_announce(plan);
     generation->variables = rt_worker_environment(&generation->arena, plan);
+    generation->records = rt_exporting_socket(&supervisor->exporting, plan);
     int error = rt_generation_staff(generation, worker_count(plan), -1);
     if (!error && supervisor->current) /* which answers for how things are until the switch */
         rt_board_set_state(generation->board, RT_BOARD_JOINING);
@@ -319,6 +320,8 @@ int rt_launch(rt_supervisor *supervisor)
     supervisor->last_number = generation->number;
     generation->older = supervisor->generations;
     supervisor->generations = supervisor->next = generation;
+    if (!supervisor->current) /* else when it serves */
+        rt_exporting_follow(&supervisor->exporting, generation->plan);
     return 0;
 }
 
@@ -335,6 +338,7 @@ void rt_launch_settle(rt_supervisor *supervisor)
     const rt_plan *plan = supervisor->current->plan;
     settle_secrets(supervisor);
     rt_launch_log(plan, RT_LOG_ERROR);
+    rt_exporting_follow(&supervisor->exporting, plan);
     rt_addresses_settle(&supervisor->addresses, plan);
     rt_addresses_keep(&supervisor->addresses, &supervisor->current->sockets);
 }

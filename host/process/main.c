@@ -15,7 +15,9 @@ struct options {
 static const struct {
     const char *word;
     int (*run)(void);
-} roles[] = {{RT_ROLE_WORKER, rt_worker_main}, {RT_ROLE_LOAD, rt_load_main}};
+} roles[] = {{RT_ROLE_WORKER, rt_worker_main},
+             {RT_ROLE_LOAD, rt_load_main},
+             {RT_ROLE_EXPORTER, rt_export_main}};
 
 static int run_role(const char *word)
 {

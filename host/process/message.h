@@ -29,8 +29,9 @@ enum rt_message_kind {
     RT_TELL_FIBERS,    /* to the child: which are there? From it: `text`, as rt_units_list has it */
     RT_TELL_DRAINS,    /* it takes no more connections */
     RT_TELL_REOPEN,    /* to the child: `number` says whose descriptors (logs.h) come with it */
-    RT_TELL_CALL, /* to the child: the line of call.h in `module`, JSON in `text`; no line: call
-                     `number` is given up. From it: status in `module`, reply in `text` */
+    RT_TELL_CALL,     /* to the child: the line of call.h in `module`, JSON in `text`; no line: call
+                         `number` is given up. From it: status in `module`, reply in `text` */
+    RT_TELL_EXPORTED, /* from an exporter: of signal `number`, `text` for rt_exporting_count */
     RT_TELL_COUNT,
 };
 

@@ -36,8 +36,10 @@ int rt_preflight(rt_arena *arena, const rt_compose_request *request);
 /* The worker's and the load child's side, called by main when argv[1] is the hidden role word. */
 #define RT_ROLE_WORKER "--role=worker"
 #define RT_ROLE_LOAD "--role=load"
+#define RT_ROLE_EXPORTER "--role=exporter"
 int rt_worker_main(void);
 int rt_load_main(void);
+int rt_export_main(void);
 
 /* Depth --load: runs the plan's loading in a child, 10 s at most, and adds what it found (RT07xx)
  * to the composition's diagnostics. `self`: the program to execute with RT_ROLE_LOAD. */

@@ -72,6 +72,7 @@ void rt_supervisor_stop(rt_supervisor *supervisor, const char *who)
     supervisor->forced = true;
     for_all(supervisor, rt_generation_stop);
     for_all(supervisor, rt_generation_kill);
+    rt_exporting_kill(&supervisor->exporting);
 }
 
 /* --- signals --------------------------------------------------------------------------------- */
@@ -93,6 +94,7 @@ static void reap(rt_supervisor *supervisor)
 {
     for_all(supervisor, rt_generation_reap);
     rt_upgrade_reap(supervisor);
+    rt_exporting_reap(&supervisor->exporting);
 }
 
 static void on_signal(rt_supervisor *supervisor, uint32_t number)
@@ -171,7 +173,8 @@ static void advance(rt_supervisor *supervisor)
         rt_reload_begin(supervisor);
 }
 
-static bool is_over(const rt_supervisor *supervisor)
+/* The last worker has ended, and no other will start. */
+static bool ends(const rt_supervisor *supervisor)
 {
     size_t alive = 0;
     for (const rt_generation *g = supervisor->generations; g; g = g->older)
@@ -180,13 +183,19 @@ static bool is_over(const rt_supervisor *supervisor)
                       supervisor->forced);
 }
 
+static bool is_over(const rt_supervisor *supervisor)
+{
+    return ends(supervisor) && rt_exporting_is_over(&supervisor->exporting);
+}
+
 /* --- the service manager ---------------------------------------------------------------------- */
 
 /* When the last of the limits on what starts or stops now ends; 0: nothing does. */
 static uint64_t longest_limit(const rt_supervisor *supervisor)
 {
     bool runs = supervisor->state == RT_RUNNING;
-    uint64_t latest = supervisor->stop_at;
+    uint64_t latest = runs ? 0 : rt_exporting_due(&supervisor->exporting);
+    latest = supervisor->stop_at > latest ? supervisor->stop_at : latest;
     for (const rt_generation *g = supervisor->generations; g; g = g->older) {
         uint64_t due = !runs || g == supervisor->next ? rt_generation_latest(g) : 0;
         latest = due > latest ? due : latest;
@@ -229,6 +238,7 @@ static int time_to_wait(const rt_supervisor *supervisor)
     sooner(&due, supervisor->fibers.due);
     sooner(&due, rt_supervisor_metrics_due());
     sooner(&due, rt_asked_due(&supervisor->calls));
+    sooner(&due, rt_exporting_due(&supervisor->exporting));
     bool waits = supervisor->state == RT_RUNNING && supervisor->current &&
                  !supervisor->reload.running && !supervisor->upgrade.pid &&
                  (supervisor->reload.asked || supervisor->upgrade.asked);
@@ -240,7 +250,14 @@ static int time_to_wait(const rt_supervisor *supervisor)
     return milliseconds < INT_MAX ? (int)milliseconds : INT_MAX;
 }
 
-enum { SIGNALS, UPGRADE, REPEATS, CONTROL, WORKERS = CONTROL + RT_CONTROL_POLLS };
+enum {
+    SIGNALS,
+    UPGRADE,
+    REPEATS,
+    EXPORTERS,
+    CONTROL = EXPORTERS + RT_EXPORTERS,
+    WORKERS = CONTROL + RT_CONTROL_POLLS
+};
 
 static size_t fill_polls(rt_supervisor *supervisor)
 {
@@ -256,6 +273,7 @@ static size_t fill_polls(rt_supervisor *supervisor)
     polls[SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     polls[UPGRADE] = (struct pollfd){.fd = supervisor->upgrade.output, .events = POLLIN};
     polls[REPEATS] = (struct pollfd){.fd = rt_log_settles(), .events = POLLIN};
+    rt_exporting_poll(&supervisor->exporting, polls + EXPORTERS);
     rt_control_poll(&supervisor->control, polls + CONTROL);
     polls += WORKERS;
     for (const rt_generation *g = supervisor->generations; g; polls += g->count, g = g->older)
@@ -272,6 +290,7 @@ static void handle(rt_supervisor *supervisor)
     rt_upgrade_handle(supervisor, &supervisor->polls[UPGRADE]);
     if (supervisor->polls[REPEATS].revents)
         rt_log_settle(false);
+    rt_exporting_handle(&supervisor->exporting, supervisor->polls + EXPORTERS);
     read_signals(supervisor);
     rt_control_handle(&supervisor->control, supervisor->polls + CONTROL);
 }
@@ -282,11 +301,14 @@ static void turn(rt_supervisor *supervisor)
     for (rt_generation *g = supervisor->generations; g; g = g->older)
         rt_generation_tick(g, now);
     rt_control_tick(&supervisor->control, now);
+    rt_exporting_tick(&supervisor->exporting, now);
     size_t count = fill_polls(supervisor);
     if (poll(supervisor->polls, count, time_to_wait(supervisor)) > 0)
         handle(supervisor);
     advance(supervisor);
     rt_supervisor_metrics_refresh(supervisor);
+    if (ends(supervisor))
+        rt_exporting_stop(&supervisor->exporting);
     tell_manager(supervisor);
 }
 
@@ -353,6 +375,7 @@ static void end(rt_supervisor *supervisor)
     rt_buffer_free(&supervisor->upgrade.text);
     rt_fibers_free(&supervisor->fibers);
     rt_calls_free(supervisor);
+    rt_exporting_free(&supervisor->exporting);
     if (supervisor->signals >= 0)
         close(supervisor->signals);
     rt_supervisor_metrics_close();
@@ -370,6 +393,7 @@ int rt_supervise(const rt_startup *startup)
     supervisor->upgrade.output = -1;
     supervisor->signals = open_signals();
     rt_control_init(&supervisor->control);
+    rt_exporting_init(&supervisor->exporting);
     rt_arena_init(&supervisor->arena);
     int code = begin(supervisor);
     if (code == 0) {

@@ -11,6 +11,7 @@
 #include "process/address.h"
 #include "process/asked.h"
 #include "process/control.h"
+#include "process/exporting.h"
 #include "process/generation.h"
 #include "process/process.h"
 
@@ -66,6 +67,7 @@ typedef struct rt_supervisor {
     rt_upgrade upgrade;
     rt_fibers fibers;
     rt_asked_calls calls;
+    rt_exporting exporting;
     int signals; /* signalfd */
     uint64_t began;
     uint64_t stop_asked; /* when the first signal to stop came; 0: none did */

@@ -21,7 +21,7 @@ typedef struct rt_room_head {
     uint64_t reserved[6];
 } rt_room_head;
 
-enum rt_record_kind { RT_RECORD_INSTRUMENT = 1, RT_RECORD_SERIES = 2 };
+enum rt_room_record { RT_RECORD_INSTRUMENT = 1, RT_RECORD_SERIES = 2 };
 
 /* Behind it `bound_count` doubles, then the three texts. */
 typedef struct rt_instrument_head {

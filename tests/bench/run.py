@@ -15,7 +15,7 @@ def programs():
         if os.path.isfile(path) and os.access(path, os.X_OK):
             found[os.path.basename(path)[len("bench-"):]] = [path]
     for name in ("effect", "validate", "start", "request", "instructions", "latency", "waiting", "idle", "reload",
-                 "metrics"):
+                 "metrics", "stalled"):
         found[name] = [sys.executable, "-B", f"{HERE}/{name}.py"]
     for name in ("tls", "h2"):
         found[name] = [sys.executable, "-B", f"{HERE}/secured.py", name]
