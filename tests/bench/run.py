@@ -14,7 +14,7 @@ def programs():
     for path in glob.glob(f"{os.environ['RT_BUILD']}/tests/bench/bench-*"):
         if os.path.isfile(path) and os.access(path, os.X_OK):
             found[os.path.basename(path)[len("bench-"):]] = [path]
-    for name in ("effect", "validate", "start", "request", "instructions", "latency", "waiting", "idle", "reload",
+    for name in ("effect", "observed", "validate", "start", "request", "instructions", "latency", "waiting", "idle", "reload",
                  "metrics", "stalled"):
         found[name] = [sys.executable, "-B", f"{HERE}/{name}.py"]
     for name in ("tls", "h2"):
