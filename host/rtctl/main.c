@@ -228,13 +228,3 @@ bool rt_subcommand_has_plan(const rt_composition *composition)
     return composition->plan != NULL;
 }
 
-void rt_json_quote(rt_buffer *out, const char *text)
-{
-    if (!text) {
-        rt_buffer_text(out, "null");
-        return;
-    }
-    rt_buffer_char(out, '"');
-    rt_buffer_json(out, text, strlen(text));
-    rt_buffer_char(out, '"');
-}

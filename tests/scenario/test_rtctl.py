@@ -152,7 +152,7 @@ class Usage(Folder):
     def test_an_unknown_option_is_refused_with_a_suggestion(self):
         self.assertEqual(self.complaint("validate", "--jsn"),
                          "rtctl validate: unknown option `--jsn`, did you mean `--json`?\n")
-        self.assertIn("unknown option `--json`", self.complaint("plan", "--json"))
+        self.assertIn("unknown option `--json`", self.complaint("modules", "--json"))
 
     def test_missing_and_surplus_arguments_are_refused(self):
         for words, text in (

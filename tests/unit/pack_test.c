@@ -69,6 +69,7 @@ static rt_plan_instance instances[] = {
      .root = true,
      .development_only = true,
      .acknowledged = true,
+     .inspects = true,
      .serves = RT_SERVES_ROUTES | RT_SERVES_EVENTS,
      .stack_size = 65536,
      .needs = RT_NEEDS_EXECUTE | RT_NEEDS_FILES,
