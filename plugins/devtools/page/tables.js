@@ -1,0 +1,87 @@
+// Panels that are one document as a table with a filter: routes, effects, configuration.
+
+import { bytes, count, duration, empty, h, replace, search } from './dom.js';
+import { documents } from './stream.js';
+
+/** Rows are { cells, class }; the first cell heads its row. */
+export function table(caption, headings, rows) {
+  return h('div', { class: 'table-box', tabindex: '0', role: 'region', 'aria-label': caption }, h('table', { class: 'list' }, h('caption', null, caption),
+    h('thead', null, h('tr', null, headings.map((heading) => h('th', { scope: 'col' }, heading)))),
+    h('tbody', null, rows.map((row) => h('tr', { class: row.class }, row.cells.map((cell, i) => h(i ? 'td' : 'th', i ? null : { scope: 'row' }, cell)))))));
+}
+
+/** `describe` makes { title, headings, rows(document), extra } of what came; `live`: an event brings it anew. */
+function tablePanel({ id, title, icon, caption, headings, row, rows, controls, none, live }) {
+  let data = null;
+  let words = [];
+  let box, told;
+  const state = {};
+  const draw = () => {
+    if (!data) return;
+    const all = (rows ?? ((document) => document))(data);
+    const found = all.filter((one) => words.every((word) => JSON.stringify(Object.values(one)).toLowerCase().includes(word)) && (!state.only || state.only(one)));
+    replace(box, found.length ? table(caption, headings, found.map((one) => ({ cells: row(one, state) })))
+      : empty(all.length ? 'Nothing matches' : none));
+    told.textContent = `${found.length === all.length ? '' : `${found.length} of `}${count(all.length, 'row')}`;
+  };
+  return {
+    id,
+    title,
+    icon,
+    make(panel, app) {
+      box = h('div', { class: 'page' });
+      told = h('p', { class: 'told quiet' });
+      panel.append(h('div', { class: 'toolbar', role: 'search', 'aria-label': `Filter ${title.toLowerCase()}` },
+        search('Find', `in ${title.toLowerCase()}`, (value) => { words = value.split(/\s+/).filter(Boolean); draw(); }), controls?.(state, draw), told), box);
+      if (live) documents.addEventListener(id, ({ detail }) => { data = detail; if (app.isShown(id)) draw(); });
+    },
+    async show(rest, load) {
+      data = await load(id);
+      draw();
+    },
+  };
+}
+
+export const routes = tablePanel({
+  id: 'routes',
+  title: 'Routes',
+  icon: 'M4 3v6a3 3 0 0 0 3 3h5M10 9.5l2.5 2.5L10 14.5M4 3 2.5 5M4 3l1.5 2',
+  caption: 'Routes, by path',
+  headings: ['Method', 'Path', 'Module', 'Time limit', 'Largest body', 'Kind'],
+  none: 'No module has a route.',
+  row: (route) => [h('span', { class: 'method' }, route.method), h('code', null, route.path), route.module, route.timeout ? duration(route.timeout) : h('span', { class: 'quiet' }, 'default'),
+    route.max_body ? bytes(route.max_body) : h('span', { class: 'quiet' }, 'default'), route.streams ? 'body in pieces' : ''],
+});
+
+const policyOf = (effect) => {
+  const parts = Object.entries(effect.policy ?? {}).filter(([, value]) => value !== null && value !== '');
+  return parts.length ? parts.map(([name, value]) => h('span', { class: 'tag' }, `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)) : h('span', { class: 'quiet' }, effect.raw ? 'none: raw' : 'none');
+};
+
+export const effects = tablePanel({
+  id: 'effects',
+  title: 'Effects',
+  icon: 'M2 9.5h2.5L6.5 4l3 9 2-5.5H14',
+  caption: 'Capability calls, by who makes them',
+  headings: ['Method', 'Consumer', 'Provider', 'Policy', 'Succeeded', 'Failed', 'On average'],
+  none: 'No module calls another.',
+  live: true,
+  row: (effect) => [h('code', null, effect.method ? `${effect.capability}.${effect.method}` : `${effect.capability}/${effect.major}`), effect.consumer, effect.provider, policyOf(effect),
+    h('span', { class: 'number' }, effect.succeeded ?? '–'), h('span', { class: `number ${effect.failed ? 'is-bad' : ''}` }, effect.failed ?? '–'),
+    h('span', { class: 'number' }, effect.seconds && effect.succeeded + effect.failed ? duration(effect.seconds / (effect.succeeded + effect.failed) * 1e9) : '–')],
+});
+
+export const configuration = tablePanel({
+  id: 'config',
+  title: 'Configuration',
+  icon: 'M2 4.5h5M11 4.5h3M2 11.5h3M9 11.5h5M9 2.5v4M7 9.5v4',
+  caption: 'Settings in effect, and where each comes from',
+  headings: ['Setting', 'Value', 'Where from'],
+  none: 'There are no settings.',
+  controls: (state, draw) => h('label', { class: 'check' }, h('input', { type: 'checkbox', onchange: (event) => {
+    state.only = event.target.checked ? (one) => !one.origin.startsWith('default') : null;
+    draw();
+  } }), ' Only what was set'),
+  row: (one) => [h('code', null, one.path), one.value === '<redacted>' ? h('span', { class: 'tag', 'data-word': 'secret' }, 'secret, hidden') : h('code', { class: 'value' }, one.value),
+    one.origin.startsWith('default') ? h('span', { class: 'quiet' }, one.origin) : one.origin],
+});
