@@ -94,13 +94,14 @@ static void put_binding(rt_buffer *out, const rt_plan *plan, const rt_plan_bindi
     put_truth(out, "optional", binding->optional);
     put_truth(out, "raw", binding->raw);
     put_truth(out, "many", binding->many);
-    put_text(out, ',', "reason", binding->reason);
     put_list(out, "providers");
     for (size_t i = 0; i < binding->provider_count; i++) {
         separate(out, i);
         rt_buffer_quote(out, plan->instances[binding->providers[i]].name);
     }
-    rt_buffer_text(out, "]}");
+    rt_buffer_char(out, ']');
+    put_text(out, ',', "reason", binding->reason);
+    rt_buffer_char(out, '}');
 }
 
 static void put_bindings(rt_buffer *out, const rt_plan *plan, const rt_plan_instance *instance)

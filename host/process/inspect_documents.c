@@ -33,26 +33,65 @@ void rt_inspect_routes(rt_buffer *out, const rt_runtime *runtime)
 
 /* --- effects --------------------------------------------------------------------------------- */
 
-static void put_effect(rt_buffer *out, const rt_plan *plan, const rt_plan_instance *consumer,
-                       const rt_plan_binding *binding)
+static void put_call(rt_buffer *out, const rt_plan_instance *consumer,
+                     const rt_plan_binding *planned, const rt_binding *bound)
 {
-    for (size_t i = 0; i < binding->provider_count; i++) {
-        rt_buffer_text(out, out->length > 1 ? ",\n" : "\n");
-        put_text(out, "{\"consumer\":", consumer->name);
-        put_text(out, ",\"capability\":", binding->capability);
-        rt_buffer_format(out, ",\"major\":%u", binding->major);
-        put_text(out, ",\"provider\":", plan->instances[binding->providers[i]].name);
-        rt_buffer_format(out, ",\"raw\":%s}", binding->raw ? "true" : "false");
+    rt_buffer_text(out, out->length > 1 ? ",\n" : "\n");
+    put_text(out, "{\"consumer\":", consumer->name);
+    put_text(out, ",\"capability\":", planned->capability);
+    rt_buffer_format(out, ",\"major\":%u", planned->major);
+    put_text(out, ",\"provider\":", bound->instance->name);
+    rt_buffer_format(out, ",\"raw\":%s", planned->raw ? "true" : "false");
+}
+
+/* A line for each method that was called, or one for all if none was. */
+static void put_effects(rt_buffer *out, const rt_plan_instance *consumer,
+                        const rt_plan_binding *planned, const rt_binding *bound)
+{
+    const struct rt_effects *effects = bound->effects;
+    rt_operation_counts counts;
+    bool called = false;
+    for (uint32_t i = 0; effects && i < effects->operation_count; i++) {
+        if (!rt_operation_counted(&effects->operations[i], &counts))
+            continue;
+        called = true;
+        put_call(out, consumer, planned, bound);
+        put_text(out, ",\"method\":", effects->operations[i].name);
+        rt_buffer_format(out, ",\"succeeded\":%llu,\"failed\":%llu,\"seconds\":%.9f}",
+                         (unsigned long long)counts.succeeded, (unsigned long long)counts.failed,
+                         counts.seconds);
+    }
+    if (!called) {
+        put_call(out, consumer, planned, bound);
+        rt_buffer_char(out, '}');
+    }
+}
+
+static void put_slot(rt_buffer *out, const rt_running *consumer, const rt_slot *slot)
+{
+    const rt_binding *bound = &consumer->instance.bindings[slot->index];
+    for (size_t i = 0; i < consumer->plan->binding_count; i++) {
+        const rt_plan_binding *planned = &consumer->plan->bindings[i];
+        if (planned->major != slot->major ||
+            !rt_capability_is(slot->capability, planned->capability))
+            continue;
+        for (uint32_t k = 0; k < bound->count; k++)
+            put_effects(out, consumer->plan, planned, &bound->all[k]);
     }
 }
 
 void rt_inspect_effects(rt_buffer *out, const rt_runtime *runtime)
 {
-    const rt_plan *plan = runtime->plan;
     rt_buffer_char(out, '[');
-    for (size_t i = 0; i < plan->instance_count; i++)
-        for (size_t k = 0; k < plan->instances[i].binding_count; k++)
-            put_effect(out, plan, &plan->instances[i], &plan->instances[i].bindings[k]);
+    for (size_t i = 0; i < runtime->plan->instance_count; i++) {
+        const rt_running *consumer = &runtime->instances[i];
+        if (!consumer->registered)
+            continue;
+        for (rt_slot *const *slot = consumer->descriptor->slots;
+             slot < consumer->descriptor->slots_end; slot++)
+            if (*slot)
+                put_slot(out, consumer, *slot);
+    }
     rt_buffer_text(out, "\n]");
 }
 

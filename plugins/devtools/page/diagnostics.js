@@ -1,6 +1,6 @@
 // What composition found: as `rtctl validate` says it.
 
-import { empty, h, replace } from './dom.js';
+import { count, empty, h, replace } from './dom.js';
 
 let box;
 let found = null;
@@ -32,13 +32,13 @@ export const diagnostics = {
   async show(rest, load) {
     found = await load('diagnostics');
     replace(box, found?.diagnostics.length
-      ? [h('p', { class: 'told quiet' }, `${found.errors} errors, ${found.warnings} warnings, ${found.diagnostics.length - found.errors - found.warnings} hints in ${found.config}`), h('ol', { class: 'findings' }, found.diagnostics.map(card))]
+      ? [h('p', { class: 'told quiet' }, `${count(found.errors, 'error')}, ${count(found.warnings, 'warning')}, ${count(found.diagnostics.length - found.errors - found.warnings, 'hint')} in ${found.config}`), h('ol', { class: 'findings' }, found.diagnostics.map(card))]
       : empty('Nothing was found', 'Composition had no errors, warnings or hints.'));
   },
   async ahead(load) {
     found = await load('diagnostics');
   },
   badge: () => serious() || '',
-  badgeTitle: (number) => `${number} warnings`,
+  badgeTitle: (number) => (number === 1 ? 'warning' : 'warnings'),
   badgeTone: 'warn',
 };

@@ -25,10 +25,15 @@ function place(modules) {
   const column = columns(modules);
   const rows = [];
   const at = new Map();
-  for (const module of [...modules].reverse()) { // roots start last
-    const x = column.get(module.name);
-    rows[x] = (rows[x] ?? 0) + 1;
-    at.set(module.name, { column: x, row: rows[x] - 1 });
+  /* Beside those who require it, so that few lines cross; roots start last, and come first. */
+  const middle = (module) => {
+    const above = modules.filter((one) => one.bindings.some((binding) => binding.providers.includes(module.name)) && at.has(one.name));
+    return above.length ? above.reduce((sum, one) => sum + at.get(one.name).row, 0) / above.length : 0;
+  };
+  for (let x = 0; x <= Math.max(...column.values()); x++) {
+    const here = [...modules].reverse().filter((module) => column.get(module.name) === x);
+    here.map((module) => [module, middle(module)]).sort((a, b) => a[1] - b[1]).forEach(([module], row) => at.set(module.name, { column: x, row }));
+    rows[x] = here.length;
   }
   const tallest = Math.max(...rows.filter(Boolean));
   for (const place of at.values()) {
@@ -43,15 +48,19 @@ const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 
 
 function edges(modules, at) {
   const lines = [];
-  for (const module of modules) {
-    const bound = module.bindings.flatMap((binding) => binding.providers.map((provider) => ({ binding, provider })));
+  for (const place of at.values()) Object.assign(place, { required: 0, taken: 0 });
+  for (const provider of modules.flatMap((module) => module.bindings.flatMap((binding) => binding.providers))) at.get(provider).required++;
+  const byHeight = [...modules].sort((a, b) => at.get(a.name).y - at.get(b.name).y);
+  for (const module of byHeight) {
+    const bound = module.bindings.flatMap((binding) => binding.providers.map((provider) => ({ binding, provider })))
+      .sort((a, b) => at.get(a.provider).y - at.get(b.provider).y);
     bound.forEach(({ binding, provider }, i) => {
       const from = at.get(module.name);
       const to = at.get(provider);
       const x1 = from.x + WIDTH;
       const y1 = from.y + HEIGHT * (i + 1) / (bound.length + 1);
       const x2 = to.x;
-      const y2 = to.y + HEIGHT / 2;
+      const y2 = to.y + HEIGHT * ++to.taken / (to.required + 1);
       const bend = Math.max(36, (x2 - x1) / 2);
       const name = `${binding.capability}/${binding.major}`;
       lines.push(s('g', { class: `edge ${binding.optional ? 'is-optional' : ''}`, 'data-from': module.name, 'data-to': provider },

@@ -11,7 +11,7 @@ let drawn = []; // of the lines in the list
 
 /** A line; `from`: the time is told from there on (µs). */
 export function logLine(line, { from, link } = {}) {
-  const fields = Object.entries(line.attributes ?? {});
+  const fields = Object.entries(line.attributes ?? {}).filter(([name]) => name !== 'correlation.id'); // searched, not shown: it is on every line
   const time = from === undefined ? clock(line.time) : `+${duration(Math.max(0, line.time - from) * 1e3)}`;
   return h('li', { class: 'log', 'data-level': line.level },
     h('span', { class: 'log-time number' }, time), h('span', { class: 'log-level' }, line.level),

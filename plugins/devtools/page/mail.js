@@ -103,6 +103,6 @@ export const mail = {
     draw();
   },
   badge: () => kept || '',
-  badgeTitle: (number) => `${number} kept`,
+  badgeTitle: () => 'kept',
   escape: () => chosen && (navigate('mail'), true),
 };

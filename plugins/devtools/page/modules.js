@@ -81,6 +81,6 @@ export const modulePanel = {
     draw();
   },
   badge: () => worst() || '',
-  badgeTitle: (number) => `${number} not healthy`,
+  badgeTitle: () => 'not healthy',
   badgeTone: 'warn',
 };

@@ -61,7 +61,7 @@ function makeRow(unit) {
   const button = h('button', { type: 'button', class: 'row-button', tabindex: '-1', 'data-row': '' }, cells.method, ' ', cells.path, cells.query);
   const row = h('tr', { onclick: () => select(unit.id, true) },
     h('td', { class: 'cell-status' }, cells.status), h('th', { scope: 'row', class: 'cell-name' }, button), h('td', { class: 'cell-module' }, cells.module),
-    h('td', { class: 'cell-time number' }, cells.time), h('td', { class: 'cell-took number' }, cells.took, cells.bar));
+    h('td', { class: 'cell-time number' }, cells.time), h('td', { class: 'cell-took number' }, h('span', { class: 'took' }, cells.bar, cells.took)));
   return { unit, row, button, cells, version: -1 };
 }
 
@@ -188,6 +188,6 @@ export const requests = {
     else draw();
   },
   badge: () => store.units.filter((unit) => !unit.root.ended && !unit.lost).length || '',
-  badgeTitle: (number) => `${number} in flight`,
+  badgeTitle: () => 'in flight',
   escape: () => selected && (select(null, true), true),
 };

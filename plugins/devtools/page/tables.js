@@ -7,22 +7,21 @@ import { documents } from './stream.js';
 export function table(caption, headings, rows) {
   return h('div', { class: 'table-box', tabindex: '0', role: 'region', 'aria-label': caption }, h('table', { class: 'list' }, h('caption', null, caption),
     h('thead', null, h('tr', null, headings.map((heading) => h('th', { scope: 'col' }, heading)))),
-    h('tbody', null, rows.map((row) => h('tr', { class: row.class }, row.cells.map((cell, i) => h(i ? 'td' : 'th', i ? null : { scope: 'row' }, cell)))))));
+    h('tbody', null, rows.map((row) => h('tr', { class: row.class || null }, row.cells.map((cell, i) => h(i ? 'td' : 'th', i ? null : { scope: 'row' }, cell)))))));
 }
 
-/** `describe` makes { title, headings, rows(document), extra } of what came; `live`: an event brings it anew. */
-function tablePanel({ id, title, icon, caption, headings, row, rows, controls, none, live }) {
+/** `row` makes the cells of one; `live`: an event brings the document anew; `group`: a line between those that differ in it. */
+function tablePanel({ id, title, icon, caption, headings, row, controls, none, live, group }) {
   let data = null;
   let words = [];
   let box, told;
   const state = {};
   const draw = () => {
     if (!data) return;
-    const all = (rows ?? ((document) => document))(data);
-    const found = all.filter((one) => words.every((word) => JSON.stringify(Object.values(one)).toLowerCase().includes(word)) && (!state.only || state.only(one)));
-    replace(box, found.length ? table(caption, headings, found.map((one) => ({ cells: row(one, state) })))
-      : empty(all.length ? 'Nothing matches' : none));
-    told.textContent = `${found.length === all.length ? '' : `${found.length} of `}${count(all.length, 'row')}`;
+    const found = data.filter((one) => words.every((word) => Object.values(one).join(' ').toLowerCase().includes(word)) && (!state.only || state.only(one)));
+    replace(box, found.length ? table(caption, headings, found.map((one, i) => ({ class: group && i && group(one) !== group(found[i - 1]) ? 'begins' : '', cells: row(one, state) })))
+      : empty(data.length ? 'Nothing matches' : none));
+    told.textContent = `${found.length === data.length ? '' : `${found.length} of `}${count(data.length, 'row')}`;
   };
   return {
     id,
@@ -62,11 +61,11 @@ export const effects = tablePanel({
   id: 'effects',
   title: 'Effects',
   icon: 'M2 9.5h2.5L6.5 4l3 9 2-5.5H14',
-  caption: 'Capability calls, by who makes them',
+  caption: 'Capability calls, by who makes them; counts are of all who call the method',
   headings: ['Method', 'Consumer', 'Provider', 'Policy', 'Succeeded', 'Failed', 'On average'],
   none: 'No module calls another.',
   live: true,
-  row: (effect) => [h('code', null, effect.method ? `${effect.capability}.${effect.method}` : `${effect.capability}/${effect.major}`), effect.consumer, effect.provider, policyOf(effect),
+  row: (effect) => [h('code', null, effect.method ?? `${effect.capability}/${effect.major}`), effect.consumer, effect.provider, policyOf(effect),
     h('span', { class: 'number' }, effect.succeeded ?? '–'), h('span', { class: `number ${effect.failed ? 'is-bad' : ''}` }, effect.failed ?? '–'),
     h('span', { class: 'number' }, effect.seconds && effect.succeeded + effect.failed ? duration(effect.seconds / (effect.succeeded + effect.failed) * 1e9) : '–')],
 });
@@ -78,6 +77,7 @@ export const configuration = tablePanel({
   caption: 'Settings in effect, and where each comes from',
   headings: ['Setting', 'Value', 'Where from'],
   none: 'There are no settings.',
+  group: (one) => (one.path.includes('.') ? one.path.split('.')[0] : ''),
   controls: (state, draw) => h('label', { class: 'check' }, h('input', { type: 'checkbox', onchange: (event) => {
     state.only = event.target.checked ? (one) => !one.origin.startsWith('default') : null;
     draw();
