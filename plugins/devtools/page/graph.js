@@ -3,7 +3,8 @@
 import { s } from './dom.js';
 
 const WIDTH = 176;
-const HEIGHT = 52;
+const HEIGHT = 52; // at least: each line needs its own place
+const LINE = 20;
 const ACROSS = 132; // between columns: room for the names of capabilities
 const DOWN = 22;
 const EDGE = 12;
@@ -35,13 +36,21 @@ function place(modules) {
     here.map((module) => [module, middle(module)]).sort((a, b) => a[1] - b[1]).forEach(([module], row) => at.set(module.name, { column: x, row }));
     rows[x] = here.length;
   }
-  const tallest = Math.max(...rows.filter(Boolean));
-  for (const place of at.values()) {
-    const slack = (tallest - rows[place.column]) * (HEIGHT + DOWN) / 2;
-    place.x = EDGE + place.column * (WIDTH + ACROSS);
-    place.y = EDGE + slack + place.row * (HEIGHT + DOWN);
+  const required = modules.flatMap((module) => module.bindings.flatMap((binding) => binding.providers));
+  const ends = (module) => Math.max(required.filter((name) => name === module.name).length, module.bindings.flatMap((binding) => binding.providers).length);
+  const heights = rows.map(() => -DOWN);
+  for (const module of [...modules].sort((a, b) => at.get(a.name).row - at.get(b.name).row)) {
+    const place = at.get(module.name);
+    place.height = Math.max(HEIGHT, ends(module) * LINE + 12);
+    place.y = EDGE + heights[place.column] + DOWN;
+    heights[place.column] += place.height + DOWN;
   }
-  return { at, width: EDGE * 2 + rows.length * WIDTH + (rows.length - 1) * ACROSS, height: EDGE * 2 + tallest * (HEIGHT + DOWN) - DOWN };
+  const tallest = Math.max(...heights);
+  for (const place of at.values()) {
+    place.x = EDGE + place.column * (WIDTH + ACROSS);
+    place.y += (tallest - heights[place.column]) / 2;
+  }
+  return { at, width: EDGE * 2 + rows.length * WIDTH + (rows.length - 1) * ACROSS, height: EDGE * 2 + tallest };
 }
 
 const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
@@ -58,15 +67,15 @@ function edges(modules, at) {
       const from = at.get(module.name);
       const to = at.get(provider);
       const x1 = from.x + WIDTH;
-      const y1 = from.y + HEIGHT * (i + 1) / (bound.length + 1);
+      const y1 = from.y + from.height * (i + 1) / (bound.length + 1);
       const x2 = to.x;
-      const y2 = to.y + HEIGHT * ++to.taken / (to.required + 1);
+      const y2 = to.y + to.height * ++to.taken / (to.required + 1);
       const bend = Math.max(36, (x2 - x1) / 2);
       const name = `${binding.capability}/${binding.major}`;
       lines.push(s('g', { class: `edge ${binding.optional ? 'is-optional' : ''}`, 'data-from': module.name, 'data-to': provider },
         s('title', null, `${module.name} → ${provider}: ${name}, ${binding.reason}`),
         s('path', { d: `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2 - 5} ${y2}`, 'marker-end': 'url(#arrow)' }),
-        s('text', { x: x2 - 14, y: y2 - 7, 'text-anchor': 'end' }, shortened(name, 18))));
+        s('text', { x: x2 - 14, y: y2 - 5, 'text-anchor': 'end' }, shortened(name, 18))));
     });
   }
   return lines;
@@ -82,10 +91,10 @@ function node(module, place, health, chosen, choose) {
   };
   return s('g', { class: `node ${module.root ? 'is-root' : ''} ${module.development_only ? 'is-development' : ''}`, transform: `translate(${place.x} ${place.y})`,
     tabindex: '0', role: 'button', 'aria-pressed': String(chosen === module.name), 'aria-label': label, 'data-node': module.name, onclick: press, onkeydown: press },
-  s('rect', { width: WIDTH, height: HEIGHT, rx: 8 }),
-  s('circle', { class: 'health', cx: 16, cy: 19, r: 4, 'data-condition': health ?? 'unknown' }),
-  s('text', { class: 'node-name', x: 28, y: 23 }, shortened(module.name, 20)),
-  s('text', { class: 'node-role', x: 28, y: 40 }, shortened(roles, 24)));
+  s('rect', { width: WIDTH, height: place.height, rx: 8 }),
+  s('circle', { class: 'health', cx: 16, cy: place.height / 2 - 7, r: 4, 'data-condition': health ?? 'unknown' }),
+  s('text', { class: 'node-name', x: 28, y: place.height / 2 - 3 }, shortened(module.name, 20)),
+  s('text', { class: 'node-role', x: 28, y: place.height / 2 + 14 }, shortened(roles, 24)));
 }
 
 /** `choose` is called with the name of a module; what it is bound to stands out. */

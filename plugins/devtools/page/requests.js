@@ -13,6 +13,7 @@ const rows = new Map(); // unit id → its row, kept while it is shown so that t
 let body, table, nothing, told, routes, pane, list, navigate;
 let selected = null;
 let drawnVersion = -1;
+let drawnAt = 0;
 
 function matchesStatus(unit, about) {
   if (!filter.status) return true;
@@ -134,8 +135,10 @@ function drawDetail() {
   const unit = selected && store.unit(selected);
   list.classList.toggle('has-detail', Boolean(unit));
   pane.hidden = !unit;
-  if (!unit || unit.version === drawnVersion) return;
+  const running = unit && !unit.root.ended && !unit.lost;
+  if (!unit || (unit.version === drawnVersion && !(running && performance.now() - drawnAt > 1000))) return;
   drawnVersion = unit.version;
+  drawnAt = performance.now();
   const held = pane.contains(document.activeElement) ? document.activeElement.dataset.span : null;
   replace(pane, detailOf(unit, { close: () => select(null, true), redraw: () => { drawnVersion = -1; drawDetail(); }, navigate }));
   if (held) pane.querySelector(`[data-span="${held}"]`)?.focus();

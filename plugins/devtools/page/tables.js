@@ -4,14 +4,15 @@ import { bytes, count, duration, empty, h, replace, search } from './dom.js';
 import { documents } from './stream.js';
 
 /** Rows are { cells, class }; the first cell heads its row. */
-export function table(caption, headings, rows) {
+export function table(caption, headings, rows, numbers = []) {
+  const kind = (i) => (numbers.includes(i) ? 'number' : null);
   return h('div', { class: 'table-box', tabindex: '0', role: 'region', 'aria-label': caption }, h('table', { class: 'list' }, h('caption', null, caption),
-    h('thead', null, h('tr', null, headings.map((heading) => h('th', { scope: 'col' }, heading)))),
-    h('tbody', null, rows.map((row) => h('tr', { class: row.class || null }, row.cells.map((cell, i) => h(i ? 'td' : 'th', i ? null : { scope: 'row' }, cell)))))));
+    h('thead', null, h('tr', null, headings.map((heading, i) => h('th', { scope: 'col', class: kind(i) }, heading)))),
+    h('tbody', null, rows.map((row) => h('tr', { class: row.class || null }, row.cells.map((cell, i) => h(i ? 'td' : 'th', i ? { class: kind(i) } : { scope: 'row' }, cell)))))));
 }
 
 /** `row` makes the cells of one; `live`: an event brings the document anew; `group`: a line between those that differ in it. */
-function tablePanel({ id, title, icon, caption, headings, row, controls, none, live, group }) {
+function tablePanel({ id, title, icon, caption, headings, row, controls, none, live, group, numbers }) {
   let data = null;
   let words = [];
   let box, told;
@@ -19,7 +20,7 @@ function tablePanel({ id, title, icon, caption, headings, row, controls, none, l
   const draw = () => {
     if (!data) return;
     const found = data.filter((one) => words.every((word) => Object.values(one).join(' ').toLowerCase().includes(word)) && (!state.only || state.only(one)));
-    replace(box, found.length ? table(caption, headings, found.map((one, i) => ({ class: group && i && group(one) !== group(found[i - 1]) ? 'begins' : '', cells: row(one, state) })))
+    replace(box, found.length ? table(caption, headings, found.map((one, i) => ({ class: group && i && group(one) !== group(found[i - 1]) ? 'begins' : '', cells: row(one, state) })), numbers)
       : empty(data.length ? 'Nothing matches' : none));
     told.textContent = `${found.length === data.length ? '' : `${found.length} of `}${count(data.length, 'row')}`;
   };
@@ -64,10 +65,11 @@ export const effects = tablePanel({
   caption: 'Capability calls, by who makes them; counts are of all who call the method',
   headings: ['Method', 'Consumer', 'Provider', 'Policy', 'Succeeded', 'Failed', 'On average'],
   none: 'No module calls another.',
+  numbers: [4, 5, 6],
   live: true,
   row: (effect) => [h('code', null, effect.method ?? `${effect.capability}/${effect.major}`), effect.consumer, effect.provider, policyOf(effect),
-    h('span', { class: 'number' }, effect.succeeded ?? '–'), h('span', { class: `number ${effect.failed ? 'is-bad' : ''}` }, effect.failed ?? '–'),
-    h('span', { class: 'number' }, effect.seconds && effect.succeeded + effect.failed ? duration(effect.seconds / (effect.succeeded + effect.failed) * 1e9) : '–')],
+    String(effect.succeeded ?? '–'), h('span', { class: effect.failed ? 'is-bad' : null }, String(effect.failed ?? '–')),
+    effect.seconds ? duration(Math.round(effect.seconds / (effect.succeeded + effect.failed) * 1e9)) : '–'],
 });
 
 export const configuration = tablePanel({

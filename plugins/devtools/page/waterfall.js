@@ -6,9 +6,10 @@ import { logLine } from './logs.js';
 
 let open = null; // the span whose attributes are shown, by id
 
-function range(rows) {
+function range(rows, lost) {
   const start = Math.min(...rows.map(({ span }) => span.time));
-  const end = Math.max(...rows.map(({ span }) => span.time + (span.ended ? span.duration / 1e3 : 0)));
+  const now = lost ? 0 : Date.now() * 1e3; // what runs still has come this far
+  const end = Math.max(...rows.map(({ span }) => (span.ended ? span.time + span.duration / 1e3 : Math.max(now, span.time))));
   return { start, length: Math.max(end - start, 1) };
 }
 
@@ -69,7 +70,7 @@ function heading(unit, about, close) {
       h('button', { type: 'button', class: 'button is-quiet', onclick: close, 'aria-label': 'Close details' }, 'Close')),
     h('dl', { class: 'summary' },
       [['Status', about.lost ? 'lost' : about.running ? 'in flight' : about.status ?? (about.failed ? 'error' : 'ok')],
-        ['Took', root.ended ? duration(root.duration) : '…'], ['Began', clock(root.time)], ['Route', about.route || '–'], ['Module', root.module]]
+        ['Took', root.ended ? duration(root.duration) : about.lost ? 'unknown' : `${duration(Math.max(0, Date.now() * 1e6 - root.time * 1e3))} so far`], ['Began', clock(root.time)], ['Route', about.route || '–'], ['Module', root.module]]
         .map(([name, value]) => h('div', null, h('dt', null, name), h('dd', null, String(value)))),
       h('div', null, h('dt', null, 'Trace'), h('dd', null, copyable(unit.trace.id, 'trace id'))),
       correlation && h('div', null, h('dt', null, 'Correlation'), h('dd', null, copyable(correlation, 'correlation id')))),
@@ -80,7 +81,7 @@ function heading(unit, about, close) {
 
 export function detailOf(unit, { close, redraw, navigate }) {
   const rows = spansOf(unit);
-  const time = range(rows);
+  const time = range(rows, unit.lost);
   const logs = [...unit.logs].sort((a, b) => a.time - b.time);
   return [
     heading(unit, summary(unit), close),
