@@ -279,8 +279,8 @@ static void visit(const node *at, void (*function)(void *argument, const rt_rout
         visit(at->rest, function, argument);
 }
 
-void rt_router_each(const rt_router *router, void (*function)(void *argument, const rt_route *route),
-                    void *argument)
+void rt_router_each(const rt_router *router,
+                    void (*function)(void *argument, const rt_route *route), void *argument)
 {
     visit(&router->root, function, argument);
 }

@@ -227,4 +227,3 @@ bool rt_subcommand_has_plan(const rt_composition *composition)
         rt_report_print(stderr, composition, rt_report_wants_colour(stderr));
     return composition->plan != NULL;
 }
-

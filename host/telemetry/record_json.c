@@ -8,9 +8,9 @@
 
 static const char *const kinds[] = {
     [RT_RECORD_SPAN] = "span", [RT_RECORD_LOG] = "log", [RT_RECORD_BEGIN] = "begin"};
-static const char *const levels[] = {[RT_LOG_TRACE] = "trace", [RT_LOG_DEBUG] = "debug",
-                                     [RT_LOG_INFO] = "info",   [RT_LOG_WARN] = "warn",
-                                     [RT_LOG_ERROR] = "error", [RT_LOG_FATAL] = "fatal"};
+static const char *const levels[] = {
+    [RT_LOG_TRACE] = "trace", [RT_LOG_DEBUG] = "debug", [RT_LOG_INFO] = "info",
+    [RT_LOG_WARN] = "warn",   [RT_LOG_ERROR] = "error", [RT_LOG_FATAL] = "fatal"};
 static const char *const statuses[] = {
     [RT_STATUS_UNSET] = "unset", [RT_STATUS_OK] = "ok", [RT_STATUS_ERROR] = "error"};
 static const char *const span_kinds[] = {"unspecified", "internal", "server",

@@ -14,13 +14,13 @@
 RT_USES_OPTION(list, hosts)
 
 /* Scripts, styles, data and frames from here alone. */
-#define POLICY                                                                               \
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "          \
-    "img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'none'; "          \
+#define POLICY                                                                      \
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " \
+    "img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'none'; " \
     "frame-ancestors 'none'"
 
 /* What a mail brings along runs nothing, loads nothing and knows nothing of the page around it. */
-#define FRAME_POLICY                                                         \
+#define FRAME_POLICY                                                          \
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; " \
     "frame-ancestors 'self'"
 
@@ -33,8 +33,7 @@ static bool begins(rt_str text, const char *start)
 static bool ends(rt_str text, const char *end)
 {
     size_t length = strlen(end);
-    return text.length >= length &&
-           strncasecmp(text.data + text.length - length, end, length) == 0;
+    return text.length >= length && strncasecmp(text.data + text.length - length, end, length) == 0;
 }
 
 static bool equals(rt_str text, const char *word)
@@ -93,11 +92,11 @@ static bool is_foreign(const rt_request *request)
     rt_str mode = rt_request_header(request, "Sec-Fetch-Mode");
     rt_str scheme = request->scheme, authority = request->authority;
     if (origin.data) {
-        bool same = origin.length == scheme.length + 3 + authority.length &&
-                    memcmp(origin.data, scheme.data, scheme.length) == 0 &&
-                    memcmp(origin.data + scheme.length, "://", 3) == 0 &&
-                    strncasecmp(origin.data + scheme.length + 3, authority.data,
-                                authority.length) == 0;
+        bool same =
+            origin.length == scheme.length + 3 + authority.length &&
+            memcmp(origin.data, scheme.data, scheme.length) == 0 &&
+            memcmp(origin.data + scheme.length, "://", 3) == 0 &&
+            strncasecmp(origin.data + scheme.length + 3, authority.data, authority.length) == 0;
         if (!same)
             return true;
     }
@@ -131,10 +130,12 @@ static int admit(rt_ctx *ctx, const rt_request *request, rt_response *response, 
     return 0;
 }
 
-#define COMMON_FIELDS                                   \
-    {"Referrer-Policy", "no-referrer"},                 \
-        {"Cross-Origin-Resource-Policy", "same-origin"}, \
-        {"Cross-Origin-Opener-Policy", "same-origin"}, {NULL, NULL}
+#define COMMON_FIELDS                                                                    \
+    {"Referrer-Policy", "no-referrer"}, {"Cross-Origin-Resource-Policy", "same-origin"}, \
+        {"Cross-Origin-Opener-Policy", "same-origin"},                                   \
+    {                                                                                    \
+        NULL, NULL                                                                       \
+    }
 
 int devtools_admit(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {

@@ -14,9 +14,9 @@
 #include <string.h>
 
 #define ROOM 262144
-#define BEAT RT_MS(250)     /* how soon a drain is noticed */
-#define PAUSE RT_MS(50)     /* between records under load: a page draws no faster */
-#define LOOK_EVERY RT_S(2)  /* at what is not a record */
+#define BEAT RT_MS(250)    /* how soon a drain is noticed */
+#define PAUSE RT_MS(50)    /* between records under load: a page draws no faster */
+#define LOOK_EVERY RT_S(2) /* at what is not a record */
 
 static const char *const watched[] = {"health", "effects"};
 enum { WATCHED = sizeof watched / sizeof watched[0] };

@@ -41,7 +41,7 @@ const scenes = {
     const spans = page.locator('.span-title');
     await spans.filter({ hasText: 'tea.brew_again' }).waitFor({ timeout: LIMIT });
     await page.locator('.span-row:nth-child(2) .bar:not(.is-open)').waitFor({ timeout: LIMIT });
-    const before = await page.locator('.span-button').first().getAttribute('aria-label');
+    const before = await page.locator('.span-button').first().textContent();
     await picture(page, 'live-in-flight');
     await get('/release');
     await held;
@@ -248,7 +248,7 @@ const scenes = {
   async plain(page) {
     await picture(page, 'plain');
     return { captions: await shown(page, 'caption').allInnerTexts(), note: await text(page.locator('.note')), tabs: await page.locator('[role=tab]').count(),
-      setting: await page.locator('tr', { hasText: 'http.listen' }).count() };
+      setting: await page.locator('th', { hasText: /^http\.listen$/ }).count() };
   },
 };
 

@@ -403,7 +403,7 @@ class Browser(Devtools):
     def test_axe_finds_nothing_in_any_panel(self):
         self.start()
         seen = self.play("accessible")
-        self.assertEqual(seen["found"], {})
+        self.assertEqual(seen["found"], {}, json.dumps(seen["found"], indent=1))
         self.assertEqual(set(seen["foreign"]) - {PIXEL}, set())
 
     def test_a_mail_is_shown_and_runs_and_loads_nothing(self):

@@ -32,7 +32,7 @@ function makeTab(panel, number) {
   const badge = h('span', { class: 'badge', hidden: true, 'data-tone': panel.badgeTone ?? 'plain' });
   const tab = h('button', { type: 'button', role: 'tab', id: `tab-${panel.id}`, 'aria-controls': `panel-${panel.id}`, 'aria-selected': 'false', tabindex: '-1', title: `${panel.title} (${number + 1})`, onclick: () => navigate(panel.id) },
     s('svg', { class: 'icon', viewBox: '0 0 16 16', 'aria-hidden': 'true' }, s('path', { d: panel.icon })), h('span', { class: 'tab-title' }, panel.title), badge);
-  const section = h('section', { role: 'tabpanel', id: `panel-${panel.id}`, class: `panel panel-${panel.id}`, 'aria-labelledby': `tab-${panel.id}`, hidden: true });
+  const section = h('section', { role: 'tabpanel', id: `panel-${panel.id}`, class: `panel panel-${panel.id}`, 'aria-labelledby': `tab-${panel.id}`, hidden: true }, h('h2', { class: 'hidden' }, panel.title));
   tabs.set(panel.id, { tab, section, badge });
   panel.make(section, app);
   return { tab, section };

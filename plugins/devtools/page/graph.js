@@ -83,7 +83,7 @@ function edges(modules, at) {
 
 function node(module, place, health, chosen, choose) {
   const roles = module.root ? `serves ${module.serves.join(', ')}` : module.provides.map((offer) => `${offer.tier}`).filter((tier, i, all) => all.indexOf(tier) === i).join(', ');
-  const label = `${module.name}, ${roles}${module.development_only ? ', development-only' : ''}, ${health ?? 'unknown'}`;
+  const label = `${shortened(module.name, 20)} ${shortened(roles, 24)}${module.development_only ? ', development-only' : ''}, ${health ?? 'unknown'}`;
   const press = (event) => {
     if (event.type === 'keydown' && event.key !== 'Enter' && event.key !== ' ') return;
     event.preventDefault();
@@ -93,7 +93,7 @@ function node(module, place, health, chosen, choose) {
     tabindex: '0', role: 'button', 'aria-pressed': String(chosen === module.name), 'aria-label': label, 'data-node': module.name, onclick: press, onkeydown: press },
   s('rect', { width: WIDTH, height: place.height, rx: 8 }),
   s('circle', { class: 'health', cx: 16, cy: place.height / 2 - 7, r: 4, 'data-condition': health ?? 'unknown' }),
-  s('text', { class: 'node-name', x: 28, y: place.height / 2 - 3 }, shortened(module.name, 20)),
+  s('text', { class: 'node-name', x: 28, y: place.height / 2 - 3 }, shortened(module.name, 20)), ' ',
   s('text', { class: 'node-role', x: 28, y: place.height / 2 + 14 }, shortened(roles, 24)));
 }
 

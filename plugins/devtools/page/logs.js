@@ -18,7 +18,7 @@ export function logLine(line, { from, link } = {}) {
     h('span', { class: `log-module ${hue(line.module ?? '')}` }, line.module ?? ''),
     h('span', { class: 'log-text' }, line.name ?? '',
       fields.map(([name, value]) => h('span', { class: 'log-field' }, h('span', { class: 'log-key' }, ` ${name}=`), plain(value))),
-      link && line.unit && h('button', { type: 'button', class: 'log-link', onclick: () => link(line), 'aria-label': `Show the work that logged: ${line.name ?? ''}` }, 'trace')));
+      link && line.unit && h('button', { type: 'button', class: 'log-link', onclick: () => link(line), 'aria-label': `trace of: ${line.name ?? ''}` }, 'trace')));
 }
 
 function matches(line) {

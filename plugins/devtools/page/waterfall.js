@@ -29,16 +29,17 @@ function bar(span, { start, length }) {
     h('span', { class: 'bar-text' }, span.ended ? duration(span.duration) : 'running'));
 }
 
-function describe(span) {
+/* The bar in words, for who does not see it. */
+function spoken(span) {
   const state = !span.ended ? 'running' : `${duration(span.duration)}${span.status === 'error' ? ', failed' : ''}`;
-  return `${span.name}, ${span.module}, ${state}`;
+  return h('span', { class: 'hidden' }, ` ${state}`);
 }
 
 function spanRow({ span, depth }, time, redraw) {
   const toggle = () => { open = open === span.id ? null : span.id; redraw(); };
   return h('li', { class: `span-row ${span.status === 'error' ? 'has-failed' : ''}` },
-    h('button', { type: 'button', class: 'span-button', 'aria-expanded': String(open === span.id), 'aria-label': describe(span), 'data-span': span.id, onclick: toggle, style: { '--depth': depth } },
-      h('span', { class: 'span-name' }, h('span', { class: `swatch ${hue(span.module)}` }), h('span', { class: 'span-title' }, span.name), h('span', { class: 'span-module quiet' }, span.module)),
+    h('button', { type: 'button', class: 'span-button', 'aria-expanded': String(open === span.id), 'data-span': span.id, onclick: toggle, style: { '--depth': depth } },
+      h('span', { class: 'span-name' }, h('span', { class: `swatch ${hue(span.module)}` }), h('span', { class: 'span-title' }, span.name), ' ', h('span', { class: 'span-module quiet' }, span.module), spoken(span)),
       bar(span, time)),
     open === span.id && facts(span));
 }

@@ -13,10 +13,10 @@
  *   health       of each module, as it said last
  *   process      this worker: version, process id, since when
  *
- * Ownership: documents live until the unit of work of `ctx` ends; records go to the caller's memory.
- * Waiting: rt_observe waits; rt_inspect does not.
- * Errors: -RT_EPERMISSION_DENIED in other environments and without RT_INSPECTS;
- * -RT_EUNIMPLEMENTED: the host is older; -RT_ENOT_FOUND: no such document.
+ * Ownership: documents live until the unit of work of `ctx` ends; records go to the caller's
+ * memory. Waiting: rt_observe waits; rt_inspect does not. Errors: -RT_EPERMISSION_DENIED in other
+ * environments and without RT_INSPECTS; -RT_EUNIMPLEMENTED: the host is older; -RT_ENOT_FOUND: no
+ * such document.
  *
  *     RT_MODULE("peek", "1.0.0", "Prints what happens", RT_DEVELOPMENT_ONLY RT_INSPECTS)
  *     …
@@ -47,12 +47,12 @@
 typedef struct rt_observation {
     uint32_t size; /* sizeof(rt_observation), set by the caller */
     uint32_t reserved;
-    uint64_t cursor;  /* after which record; 0: from the oldest. Set to that of the last one given */
-    uint64_t missed;  /* set: records after the cursor that are gone, at least */
+    uint64_t cursor; /* after which record; 0: from the oldest. Set to that of the last one given */
+    uint64_t missed; /* set: records after the cursor that are gone, at least */
     uint64_t timeout; /* ns to wait for a record; 0: not */
     char *text;       /* memory for lines; not terminated */
-    uint64_t room;    /* bytes of it: a record that does not fit is left out, and counts as missed */
-    uint64_t length;  /* set: bytes of whole lines; 0 when the time was over */
+    uint64_t room;   /* bytes of it: a record that does not fit is left out, and counts as missed */
+    uint64_t length; /* set: bytes of whole lines; 0 when the time was over */
 } rt_observation;
 
 /* A document, by its name. */
