@@ -2,6 +2,7 @@
 #include "http/router.h"
 #include "process/inspect.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static void put_text(rt_buffer *out, const char *lead, const char *text)
@@ -44,6 +45,23 @@ static void put_call(rt_buffer *out, const rt_plan_instance *consumer,
     rt_buffer_format(out, ",\"raw\":%s", planned->raw ? "true" : "false");
 }
 
+/* What the plan has the calls of one method bear; nothing where it says nothing. */
+static void put_policy(rt_buffer *out, const rt_binding *bound, const rt_plan_binding *planned,
+                       uint32_t method)
+{
+    const rt_plan_instance *provider = ((const rt_running *)bound->instance)->plan;
+    for (size_t i = 0; i < provider->provides_count; i++) {
+        const rt_plan_provides *offer = &provider->provides[i];
+        rt_buffer text = {0};
+        if (offer->major != planned->major || strcmp(offer->capability, planned->capability) != 0 ||
+            method >= offer->effect_count)
+            continue;
+        rt_effect_print(&text, &offer->effects[method]);
+        put_text(out, ",\"policy\":", text.length ? text.data : NULL);
+        rt_buffer_free(&text);
+    }
+}
+
 /* A line for each method that was called, or one for all if none was. */
 static void put_effects(rt_buffer *out, const rt_plan_instance *consumer,
                         const rt_plan_binding *planned, const rt_binding *bound)
@@ -57,6 +75,7 @@ static void put_effects(rt_buffer *out, const rt_plan_instance *consumer,
         called = true;
         put_call(out, consumer, planned, bound);
         put_text(out, ",\"method\":", effects->operations[i].name);
+        put_policy(out, bound, planned, i);
         rt_buffer_format(out, ",\"succeeded\":%llu,\"failed\":%llu,\"seconds\":%.9f}",
                          (unsigned long long)counts.succeeded, (unsigned long long)counts.failed,
                          counts.seconds);

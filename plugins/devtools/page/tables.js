@@ -53,10 +53,7 @@ export const routes = tablePanel({
     route.max_body ? bytes(route.max_body) : h('span', { class: 'quiet' }, 'default'), route.streams ? 'body in pieces' : ''],
 });
 
-const policyOf = (effect) => {
-  const parts = Object.entries(effect.policy ?? {}).filter(([, value]) => value !== null && value !== '');
-  return parts.length ? parts.map(([name, value]) => h('span', { class: 'tag' }, `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)) : h('span', { class: 'quiet' }, effect.raw ? 'none: raw' : 'none');
-};
+const policyOf = (effect) => (effect.policy ? effect.policy.split('; ').map((part) => h('span', { class: 'tag' }, part)) : h('span', { class: 'quiet' }, effect.raw ? 'none: raw' : 'none'));
 
 export const effects = tablePanel({
   id: 'effects',
