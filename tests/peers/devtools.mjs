@@ -227,6 +227,7 @@ const scenes = {
     await page.keyboard.press('p');
     await get('/hello');
     await page.locator('.connection[data-state="paused"]').waitFor({ timeout: LIMIT });
+    await page.locator('#held', { hasText: 'held' }).waitFor({ timeout: LIMIT });
     const held = await rows(page, '/hello').count();
     await page.keyboard.press('p');
     await rows(page, '/hello').waitFor({ timeout: LIMIT });

@@ -95,6 +95,7 @@ function togglePause() {
   byId('pause').setAttribute('aria-pressed', String(on));
   byId('pause').textContent = on ? 'Resume' : 'Pause';
   setPaused(on);
+  documents.dispatchEvent(new CustomEvent('held', { detail: 0 }));
 }
 
 const keys = [
@@ -126,8 +127,10 @@ function listen() {
   let state = 'connecting';
   let held = 0;
   const tell = () => {
-    const text = held ? `paused, ${held} held` : state;
-    connection.dataset.state = held ? 'paused' : state;
+    const paused = byId('pause').getAttribute('aria-pressed') === 'true';
+    const text = paused ? 'paused' : state;
+    connection.dataset.state = text;
+    byId('held').textContent = held ? `${held} held` : ''; // no part of what is read aloud: it changes all the time
     const word = connection.querySelector('.word');
     if (word.textContent !== text) word.textContent = text;
   };
@@ -137,6 +140,7 @@ function listen() {
     byId('service').textContent = detail.name;
     replace(byId('process'), h('span', { class: 'tag' }, detail.environment), ` rt ${detail.version}, process ${detail.pid}`);
   });
+  documents.addEventListener('missed', ({ detail }) => { byId('missed').textContent = `${detail.toLocaleString('en')} records missed`; });
   documents.addEventListener('restart', show);
   store.addEventListener('units', rebadge);
 }

@@ -100,8 +100,8 @@ class Store extends EventTarget {
     this.logs.splice(0, Math.max(0, this.logs.length - MOST_LOGS));
   }
 
-  /** Another process has taken over: what had not ended will not be heard of again. */
-  restarted() {
+  /** Another process has taken over, or records are gone: of what had not ended the end may never be heard. */
+  lose() {
     for (const unit of this.units) {
       if (!unit.root.ended) {
         unit.lost = true;
@@ -145,7 +145,7 @@ export function summary(unit) {
     status,
     failed,
     running: !root.ended && !unit.lost,
-    lost: Boolean(unit.lost),
+    lost: Boolean(unit.lost) && !root.ended,
   };
 }
 

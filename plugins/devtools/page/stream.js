@@ -19,7 +19,6 @@ export function setPaused(value) {
   paused = value;
   if (!paused) {
     store.take(held.splice(0));
-    documents.dispatchEvent(new CustomEvent('held', { detail: 0 }));
   }
 }
 
@@ -39,7 +38,7 @@ function tell(name, detail) {
 
 function hello(process) {
   if (pid !== null && pid !== process.pid) {
-    store.restarted();
+    store.lose();
     tell('restart', process);
   }
   pid = process.pid;
@@ -55,7 +54,9 @@ export function connect() {
     take(parse(event.data));
   });
   source.addEventListener('missed', (event) => {
+    last = event.lastEventId;
     store.missed += Number(event.data);
+    store.lose();
     tell('missed', store.missed);
   });
   for (const name of ['health', 'effects', 'mails']) source.addEventListener(name, (event) => tell(name, JSON.parse(event.data)));

@@ -76,7 +76,7 @@ function heading(unit, about, close) {
       h('div', null, h('dt', null, 'Trace'), h('dd', null, copyable(unit.trace.id, 'trace id'))),
       correlation && h('div', null, h('dt', null, 'Correlation'), h('dd', null, copyable(correlation, 'correlation id')))),
     failure && h('p', { class: 'alert' }, String(failure)),
-    about.lost && h('p', { class: 'alert is-mild' }, 'The process that ran it is gone: its end was not seen.'),
+    about.lost && h('p', { class: 'alert is-mild' }, 'Its end was not seen: its process is gone, or more happened than could be followed.'),
   ];
 }
 
