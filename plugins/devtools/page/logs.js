@@ -4,7 +4,7 @@ import { choice, clock, count, duration, empty, h, hue, plain, replace, search, 
 import { store } from './store.js';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
-const SHOWN = 2000;
+const SHOWN = 1000;
 const filter = { level: 0, module: '', text: '', trace: '' };
 let list, nothing, told, modules, chip, follow, scroll, navigate;
 let drawn = []; // of the lines in the list
