@@ -1,5 +1,6 @@
 #include "process/inspect.h"
 
+#include "base/redact.h"
 #include "telemetry/record_json.h"
 #include "telemetry/tap.h"
 
@@ -75,6 +76,7 @@ static int refuse(rt_ctx *ctx)
 
 static int give(rt_ctx *ctx, rt_buffer *written, rt_str *text)
 {
+    rt_redact(written); /* the reason of a health, for one, is a module's own text */
     char *copy = rt_host_alloc(ctx, written->length + 1);
     memcpy(copy, written->data, written->length);
     *text = (rt_str){copy, written->length};

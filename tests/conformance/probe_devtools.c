@@ -4,6 +4,7 @@
  *     GET  /release       lets one that is held go on
  *     GET  /refused       sends a mail that is refused, and fails
  *     POST /letter        sends a mail with HTML, a script in it, and an attachment
+ *     GET  /leak          logs its secret, and fails with it
  *     GET  /spy           asks for a document, which it may not
  */
 #include <rt/cap/email.h>
@@ -89,6 +90,14 @@ static int be_refused(rt_ctx *ctx, const rt_request *request, rt_response *respo
     return rt_fail(ctx, RT_EINTERNAL, "the kettle is broken");
 }
 
+static int leak(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    const char *key = RT_GET(ctx, key);
+    (void)request, (void)response;
+    rt_log_with(ctx, RT_LOG_WARN, rt_format(ctx, "the key is %s", key), {"key", key});
+    return rt_fail(ctx, RT_EINTERNAL, "the key `%s` does not fit", key);
+}
+
 static int spy(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
     rt_str text;
@@ -126,5 +135,6 @@ RT_REGISTER(registry)
     RT_TRY(rt_route(registry, RT_GET, "/release", release));
     RT_TRY(rt_route(registry, RT_GET, "/refused", be_refused));
     RT_TRY(rt_route(registry, RT_POST, "/letter", post_letter));
+    RT_TRY(rt_route(registry, RT_GET, "/leak", leak));
     return rt_route(registry, RT_GET, "/spy", spy);
 }

@@ -270,6 +270,14 @@ class Live(Devtools):
         self.assertIn("error", [one["level"] for one in logs])
         self.assertEqual({one["span"] for one in logs} - {send["span"], request["span"]}, set())
 
+    def test_a_secret_is_in_no_record(self):
+        self.start('probe-devtools: { key = "kettle-on-the-hob"; };')
+        stream = self.follow()
+        self.assertEqual(self.ask("/leak")[0], 500)
+        found, _ = stream.records(ended("GET /leak"))
+        self.assertIn("the key is ", json.dumps(found))
+        self.assertNotIn("kettle-on", json.dumps(found))
+
     def test_what_the_tools_do_themselves_is_not_among_it(self):
         self.start()
         stream = self.follow()
