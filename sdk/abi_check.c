@@ -211,7 +211,9 @@ AT(rt_host, metric_add, 632);
 AT(rt_host, metric_set, 640);
 AT(rt_host, metric_record, 648);
 AT(rt_host, provide_form, 656);
-SIZE(rt_host, 664);
+AT(rt_host, inspect, 664);
+AT(rt_host, observe, 672);
+SIZE(rt_host, 680);
 
 AT(rt_lifecycle, size, 0);
 AT(rt_lifecycle, reserved, 4);
@@ -314,6 +316,16 @@ AT(rt_websocket_message, data, 8);
 AT(rt_websocket_message, close_code, 24);
 AT(rt_websocket_message, reserved, 28);
 SIZE(rt_websocket_message, 32);
+
+AT(rt_observation, size, 0);
+AT(rt_observation, reserved, 4);
+AT(rt_observation, cursor, 8);
+AT(rt_observation, missed, 16);
+AT(rt_observation, timeout, 24);
+AT(rt_observation, text, 32);
+AT(rt_observation, room, 40);
+AT(rt_observation, length, 48);
+SIZE(rt_observation, 56);
 
 AT(rt_json_value, size, 0);
 AT(rt_json_value, type, 4);

@@ -53,9 +53,9 @@ _rtctl()
     _rtctl_value && return
     case ${COMP_WORDS[1]} in
     validate) _rtctl_words "--load --strict --json $common" ;;
-    config) _rtctl_words "--json $common" ;;
+    plan | config) _rtctl_words "--json $common" ;;
     graph) _rtctl_words "--format $common" ;;
-    plan | modules) _rtctl_words "$common" ;;
+    modules) _rtctl_words "$common" ;;
     inspect)
         if [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then
             _rtctl_words "$common"

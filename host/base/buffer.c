@@ -121,6 +121,17 @@ void rt_buffer_json(rt_buffer *buffer, const char *text, size_t length)
     }
 }
 
+void rt_buffer_quote(rt_buffer *buffer, const char *text)
+{
+    if (!text) {
+        rt_buffer_text(buffer, "null");
+        return;
+    }
+    rt_buffer_char(buffer, '"');
+    rt_buffer_json(buffer, text, strlen(text));
+    rt_buffer_char(buffer, '"');
+}
+
 void rt_buffer_visible(rt_buffer *buffer, const char *text)
 {
     for (size_t size, left = strlen(text); left; text += size, left -= size) {

@@ -23,6 +23,8 @@ void rt_buffer_vformat(rt_buffer *buffer, const char *format, va_list arguments)
 /* As the inside of a JSON string: quotes, backslashes and controls escaped, invalid UTF-8 replaced
  * by U+FFFD. */
 void rt_buffer_json(rt_buffer *buffer, const char *text, size_t length);
+/* A whole JSON string, quotes included; null for NULL. */
+void rt_buffer_quote(rt_buffer *buffer, const char *text);
 
 /* For people: control characters become `?` (a tab a space), so that no text moves the cursor or
  * the carets below it; invalid UTF-8 becomes U+FFFD. */

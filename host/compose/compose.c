@@ -1,6 +1,7 @@
 #include "compose/compose.h"
 
 #include "base/suggest.h"
+#include "compose/document.h"
 #include "compose/internal.h"
 
 #include <string.h>
@@ -130,6 +131,7 @@ static void plan_instance(rt_composer *composer, rt_candidate *candidate,
                                    .lazy = candidate->lazy,
                                    .development_only = serves_development_only(candidate),
                                    .acknowledged = candidate->acknowledged,
+                                   .inspects = manifest->inspects,
                                    .required_by = candidate->required_by,
                                    .serves = manifest->serves,
                                    .stack_size = manifest->stack_size,
@@ -207,5 +209,6 @@ rt_composition *rt_compose(rt_arena *arena, const rt_compose_request *request)
     compose(&composer);
     rt_secret_redact(&composer);
     rt_diagnostics_sort(&result->diagnostics);
+    rt_documents_make(arena, result);
     return result;
 }

@@ -151,6 +151,7 @@ typedef struct rt_plan_instance {
     bool lazy;               /* start = "lazy" */
     bool development_only;
     bool acknowledged;
+    bool inspects; /* may look at the host */
     uint32_t serves;
     uint32_t stack_size;
     uint32_t needs;      /* RT_NEEDS_… */
@@ -164,8 +165,17 @@ typedef struct rt_plan_instance {
     size_t option_count;
 } rt_plan_instance;
 
+/* What only composition knows, as JSON, for modules that show it; document.c writes them. */
+typedef enum rt_document {
+    RT_DOCUMENT_PLAN,
+    RT_DOCUMENT_CONFIG,
+    RT_DOCUMENT_DIAGNOSTICS,
+    RT_DOCUMENT_COUNT,
+} rt_document;
+
 typedef struct rt_plan {
     rt_environment environment;
+    const char *documents[RT_DOCUMENT_COUNT]; /* NULL unless a module of the plan inspects */
     rt_host_settings host;
     rt_plan_instance *instances; /* in the order of start */
     size_t instance_count;

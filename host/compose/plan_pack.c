@@ -316,6 +316,7 @@ static void instance_itself(struct walk *walk, rt_plan_instance *instance)
     truth(walk, &instance->lazy);
     truth(walk, &instance->development_only);
     truth(walk, &instance->acknowledged);
+    truth(walk, &instance->inspects);
     small(walk, &instance->serves, UINT32_MAX);
     small(walk, &instance->stack_size, UINT32_MAX);
     small(walk, &instance->needs, UINT32_MAX);
@@ -355,6 +356,8 @@ static void whole(struct walk *walk, rt_plan *plan)
     small(walk, (uint32_t *)&plan->environment, RT_ENVIRONMENT_COUNT - 1);
     host_settings(walk, &plan->host);
     secrets(walk, plan);
+    for (size_t i = 0; i < RT_DOCUMENT_COUNT; i++)
+        text(walk, &plan->documents[i]);
     size_t count = items(walk, &plan->instances, sizeof *plan->instances, &plan->instance_count);
     for (size_t i = 0; i < count && !walk->in.failed; i++)
         instance(walk, &plan->instances[i], count);

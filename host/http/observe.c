@@ -167,6 +167,7 @@ void rt_observe_begin(rt_exchange *exchange, rt_trace *trace)
     exchange->marks.span = span;
     if (span)
         describe(span, exchange);
+    rt_span_announce(span);
 }
 
 /* --- what it came to ------------------------------------------------------------------------- */

@@ -265,6 +265,31 @@ const rt_route *rt_router_find(const rt_router *router, const rt_http_head *head
     return route;
 }
 
+static void visit(const node *at, void (*function)(void *argument, const rt_route *route),
+                  void *argument)
+{
+    for (uint32_t i = 1; i < METHODS; i++)
+        if (at->routes[i])
+            function(argument, at->routes[i]);
+    for (size_t i = 0; i < at->child_count; i++)
+        visit(at->children[i], function, argument);
+    if (at->parameter)
+        visit(at->parameter, function, argument);
+    if (at->rest)
+        visit(at->rest, function, argument);
+}
+
+void rt_router_each(const rt_router *router,
+                    void (*function)(void *argument, const rt_route *route), void *argument)
+{
+    visit(&router->root, function, argument);
+}
+
+const char *rt_http_method_name(uint32_t method)
+{
+    return method_names[method];
+}
+
 void rt_router_allow(uint32_t allowed, rt_buffer *text)
 {
     for (uint32_t i = 1; i < METHODS; i++)

@@ -34,6 +34,10 @@ rt_route *rt_router_newest(rt_router *router);
  * (1 << rt_http_method); none: there is no such path. */
 const rt_route *rt_router_find(const rt_router *router, const rt_http_head *head,
                                uint32_t *allowed);
+/* Calls the function for each route, by path and method. */
+void rt_router_each(const rt_router *router,
+                    void (*function)(void *argument, const rt_route *route), void *argument);
+const char *rt_http_method_name(uint32_t method); /* "GET"; method is a rt_http_method */
 /* "GET, HEAD, OPTIONS" for the bits. */
 void rt_router_allow(uint32_t allowed, rt_buffer *text);
 

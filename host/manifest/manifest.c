@@ -38,6 +38,7 @@ static const rt_word served[] = {{"routes", RT_SERVES_ROUTES},
     }
 static const rt_word module_flags[] = {FLAG("development-only", rt_manifest, development_only),
                                        FLAG("process-local", rt_manifest, process_local),
+                                       FLAG("inspects", rt_manifest, inspects),
                                        {NULL, 0}};
 static const rt_word provides_flags[] = {FLAG("development-only", rt_provides, development_only),
                                          FLAG("process-local", rt_provides, process_local),

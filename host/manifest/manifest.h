@@ -124,6 +124,7 @@ typedef struct rt_manifest {
     const char *name, *version, *summary;
     uint16_t abi_major, abi_minor;
     bool development_only, process_local;
+    bool inspects;       /* it looks at the host, by rt/inspect.h */
     uint32_t serves;     /* RT_SERVES_… */
     uint32_t enabled_in; /* bits 1 << rt_environment; 0: everywhere */
     uint32_t stack_size; /* bytes; 0: the default */

@@ -2,6 +2,7 @@
  * nowhere, so tests/unit asserts that none is null. */
 #include "fiber/fiber.h"
 #include "http/http.h"
+#include "process/inspect.h"
 #include "process/runtime.h"
 #include "telemetry/author_metric.h"
 #include "telemetry/effect.h"
@@ -105,6 +106,9 @@ static const rt_host table = {
     .metric_record = rt_host_metric_record,
 
     .provide_form = rt_host_provide_form,
+
+    .inspect = rt_host_inspect,
+    .observe = rt_host_observe,
 };
 
 const rt_host *rt_host_table = &table;

@@ -8,6 +8,7 @@
 #include "process/crash_area.h"
 #include "process/generation.h"
 #include "process/health.h"
+#include "process/inspect.h"
 #include "process/logs.h"
 #include "process/memory.h"
 #include "process/open_http.h"
@@ -571,6 +572,7 @@ static int run_plan(struct worker *worker)
     worker->runtime.board = &worker->board;
     worker->calls =
         (rt_calls){.runtime = &worker->runtime, .answer = tell_call, .argument = worker};
+    rt_inspect_open(&worker->runtime, &worker->health);
     watch_loop(worker);
     bool loaded = load_all(worker);
     if (loaded)
@@ -578,6 +580,7 @@ static int run_plan(struct worker *worker)
     rt_watchdog_stop();
     rt_loop_close();
     rt_telemetry_close();
+    rt_inspect_close();
     rt_tls_close(worker->http.tls);
     rt_runtime_free(&worker->runtime);
     return loaded && !worker->failed ? 0 : EX_UNAVAILABLE;

@@ -1,5 +1,6 @@
 #include "rtctl/rtctl.h"
 
+#include "compose/document.h"
 #include "compose/report.h"
 
 #include <stdio.h>
@@ -23,18 +24,7 @@ static void print_table(const rt_composition *composition)
 static void print_json(const rt_composition *composition)
 {
     rt_buffer out = {0};
-    rt_buffer_char(&out, '[');
-    for (size_t i = 0; i < composition->effective_count; i++) {
-        const rt_effective *entry = &composition->effective[i];
-        rt_buffer_text(&out, i ? ",\n{\"path\":" : "\n{\"path\":");
-        rt_json_quote(&out, entry->path);
-        rt_buffer_text(&out, ",\"value\":");
-        rt_json_quote(&out, entry->value);
-        rt_buffer_text(&out, ",\"origin\":");
-        rt_json_quote(&out, entry->origin);
-        rt_buffer_char(&out, '}');
-    }
-    rt_buffer_text(&out, "\n]");
+    rt_document_config(&out, composition);
     puts(out.data);
     rt_buffer_free(&out);
 }

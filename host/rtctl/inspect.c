@@ -88,9 +88,10 @@ static void print_manifest(const rt_manifest *manifest)
     printf("abi            %u.%u\n", manifest->abi_major, manifest->abi_minor);
     if (manifest->build_id)
         printf("build-id       %s\n", manifest->build_id);
-    if (manifest->development_only || manifest->process_local)
-        printf("flags         %s%s\n", manifest->development_only ? " development-only" : "",
-               manifest->process_local ? " process-local" : "");
+    if (manifest->development_only || manifest->process_local || manifest->inspects)
+        printf("flags         %s%s%s\n", manifest->development_only ? " development-only" : "",
+               manifest->process_local ? " process-local" : "",
+               manifest->inspects ? " inspects" : "");
     for (size_t i = 0; i < manifest->condition_count; i++)
         printf("development-only when %s = \"%s\"\n", manifest->development_only_when[i].path,
                manifest->development_only_when[i].equals);

@@ -227,14 +227,3 @@ bool rt_subcommand_has_plan(const rt_composition *composition)
         rt_report_print(stderr, composition, rt_report_wants_colour(stderr));
     return composition->plan != NULL;
 }
-
-void rt_json_quote(rt_buffer *out, const char *text)
-{
-    if (!text) {
-        rt_buffer_text(out, "null");
-        return;
-    }
-    rt_buffer_char(out, '"');
-    rt_buffer_json(out, text, strlen(text));
-    rt_buffer_char(out, '"');
-}

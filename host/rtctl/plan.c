@@ -1,5 +1,6 @@
 #include "rtctl/rtctl.h"
 
+#include "compose/document.h"
 #include "process/privilege.h"
 
 #include <stdio.h>
@@ -123,25 +124,41 @@ static void print_sandbox(const rt_plan *plan)
     rt_buffer_free(&text);
 }
 
+static void print_text(const rt_composition *composition)
+{
+    const rt_plan *plan = composition->plan;
+    printf("%s: %zu module%s in the order of start, %lld worker%s\n",
+           rt_environment_names[plan->environment], plan->instance_count,
+           plan->instance_count == 1 ? "" : "s", (long long)plan->host.workers,
+           plan->host.workers == 1 ? "" : "s");
+    for (size_t i = 0; i < plan->instance_count; i++)
+        print_instance(plan, i);
+    print_sandbox(plan);
+}
+
+static void print_json(const rt_composition *composition)
+{
+    rt_buffer out = {0};
+    rt_document_plan(&out, composition);
+    puts(out.data);
+    rt_buffer_free(&out);
+}
+
 int rt_show_plan(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv)
 {
+    bool json = false;
     int status;
-    rt_arguments arguments = {0};
+    const rt_option_argument options[] = {
+        {"--json", RT_ARGUMENT_FLAG, &json, NULL, "print one JSON object"},
+    };
+    rt_arguments arguments = {.options = options, .option_count = 1};
     if (!rt_subcommand_parse(subcommand, &arguments, arena, argc, argv, 0, &status))
         return status;
     rt_composition *composition = rt_subcommand_compose(&arguments, arena);
     if (!composition)
         return EXIT_COULD_NOT_RUN;
-    if (rt_subcommand_has_plan(composition)) {
-        const rt_plan *plan = composition->plan;
-        printf("%s: %zu module%s in the order of start, %lld worker%s\n",
-               rt_environment_names[plan->environment], plan->instance_count,
-               plan->instance_count == 1 ? "" : "s", (long long)plan->host.workers,
-               plan->host.workers == 1 ? "" : "s");
-        for (size_t i = 0; i < plan->instance_count; i++)
-            print_instance(plan, i);
-        print_sandbox(plan);
-    }
+    if (rt_subcommand_has_plan(composition))
+        (json ? print_json : print_text)(composition);
     status = rt_is_fit(composition) ? EXIT_VALID : EXIT_PROBLEMS;
     return status;
 }

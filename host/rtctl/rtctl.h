@@ -61,7 +61,4 @@ bool rt_is_fit(const rt_composition *composition);
 int rt_ask_text(rt_arguments *arguments, rt_arena *arena, const char **socket, const char *line,
                 rt_buffer *out);
 
-/* `text` as a JSON string, quotes included; null for NULL. */
-void rt_json_quote(rt_buffer *out, const char *text);
-
 #endif

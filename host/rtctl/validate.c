@@ -1,5 +1,6 @@
 #include "rtctl/rtctl.h"
 
+#include "compose/document.h"
 #include "compose/report.h"
 #include "process/process.h"
 
@@ -7,20 +8,8 @@
 
 static void print_json(const rt_composition *composition, bool valid)
 {
-    const rt_diagnostics *diagnostics = &composition->diagnostics;
     rt_buffer out = {0};
-    rt_buffer_format(&out, "{\"config\":");
-    rt_json_quote(&out, composition->config_name);
-    rt_buffer_format(&out, ",\"environment\":\"%s\",\"valid\":%s,\"errors\":%zu,\"warnings\":%zu",
-                     rt_environment_names[composition->environment], valid ? "true" : "false",
-                     diagnostics->errors, diagnostics->warnings);
-    rt_buffer_text(&out, ",\"diagnostics\":[");
-    for (size_t i = 0; i < diagnostics->count; i++) {
-        if (i)
-            rt_buffer_char(&out, ',');
-        rt_diagnostic_json(&out, diagnostics->items[i]);
-    }
-    rt_buffer_text(&out, "]}");
+    rt_document_diagnostics(&out, composition, valid);
     puts(out.data);
     rt_buffer_free(&out);
 }

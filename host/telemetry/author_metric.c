@@ -4,6 +4,7 @@
 #include "telemetry/author_metric.h"
 
 #include "base/arena.h"
+#include "base/redact.h"
 #include "fiber/fiber.h"
 #include "telemetry/log.h"
 #include "telemetry/metric.h"
@@ -51,7 +52,8 @@ static bool may_count(rt_ctx *ctx, const rt_metric *metric, uint32_t kinds_of_ca
     return false;
 }
 
-static rt_series *series_of(rt_metric *metric, const rt_field *fields, uint64_t count)
+/* Redacted here, where the secrets are known: others read the labels as they are. */
+static rt_series *series_of(rt_ctx *ctx, rt_metric *metric, const rt_field *fields, uint64_t count)
 {
     rt_metric_label labels[RT_LABELS_MOST];
     char numbers[RT_LABELS_MOST][24];
@@ -61,6 +63,8 @@ static rt_series *series_of(rt_metric *metric, const rt_field *fields, uint64_t 
         if (!text) {
             snprintf(numbers[i], sizeof numbers[i], "%lld", (long long)fields[i].integer);
             text = numbers[i];
+        } else if (rt_redact_finds(text, strlen(text))) {
+            text = ctx ? rt_redacted(rt_unit_arena(ctx), text) : "***";
         }
         labels[i] = (rt_metric_label){fields[i].name ? fields[i].name : "", {text, strlen(text)}};
     }
@@ -73,21 +77,21 @@ void rt_host_metric_add(rt_ctx *ctx, rt_metric *metric, int64_t more, const rt_f
     if (!may_count(ctx, metric, 1u << RT_METRIC_COUNTER | 1u << RT_METRIC_GAUGE))
         return;
     if (metric->kind == RT_METRIC_GAUGE)
-        rt_series_change(series_of(metric, labels, count), (double)more);
+        rt_series_change(series_of(ctx, metric, labels, count), (double)more);
     else if (more >= 0)
-        rt_series_add(series_of(metric, labels, count), (uint64_t)more);
+        rt_series_add(series_of(ctx, metric, labels, count), (uint64_t)more);
 }
 
 void rt_host_metric_set(rt_ctx *ctx, rt_metric *metric, double value, const rt_field *labels,
                         uint64_t count)
 {
     if (may_count(ctx, metric, 1u << RT_METRIC_GAUGE))
-        rt_series_set(series_of(metric, labels, count), value);
+        rt_series_set(series_of(ctx, metric, labels, count), value);
 }
 
 void rt_host_metric_record(rt_ctx *ctx, rt_metric *metric, double value, const rt_field *labels,
                            uint64_t count)
 {
     if (may_count(ctx, metric, 1u << RT_METRIC_HISTOGRAM))
-        rt_series_observe(series_of(metric, labels, count), value);
+        rt_series_observe(series_of(ctx, metric, labels, count), value);
 }

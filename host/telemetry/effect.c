@@ -52,11 +52,25 @@ static void count(rt_operation *operation, const char *name, int result, uint64_
     const rt_metric_label labels[] = {label("operation", name),
                                       label("error.type", result < 0 ? rt_code_name(result) : "")};
     if (!operation->duration) {
+        operation->name = name;
         operation->succeeded = rt_series_of(&succeeded, labels, 1);
         operation->duration = rt_series_of(&duration, labels, 1);
     }
     rt_series_add(result < 0 ? rt_series_of(&failed, labels, 2) : operation->succeeded, 1);
     rt_series_observe(operation->duration, (double)taken / 1e9);
+}
+
+bool rt_operation_counted(const rt_operation *operation, rt_operation_counts *counts)
+{
+    const rt_series *taken = operation->duration;
+    if (!taken)
+        return false;
+    *counts = (rt_operation_counts){.succeeded = *operation->succeeded->values,
+                                    .seconds = rt_bits_real(*taken->values)};
+    for (uint32_t i = 0; i <= taken->bound_count; i++)
+        counts->failed += taken->values[1 + i];
+    counts->failed -= counts->succeeded;
+    return true;
 }
 
 /* --- logging --------------------------------------------------------------------------------- */

@@ -15,7 +15,15 @@ typedef struct rt_operation {
     bool logged, traced, counted;
     rt_policy *policy;                      /* of the provider's method; NULL: none */
     struct rt_series *succeeded, *duration; /* found at its first call */
+    const char *name;                       /* "email.send"; likewise */
 } rt_operation;
+
+/* What is known of calls of the operation's name, whoever made them; false: none was counted. */
+typedef struct rt_operation_counts {
+    uint64_t succeeded, failed;
+    double seconds; /* that all of them took */
+} rt_operation_counts;
+bool rt_operation_counted(const rt_operation *operation, rt_operation_counts *counts);
 
 struct rt_effects {
     rt_operation *operations; /* by method index */

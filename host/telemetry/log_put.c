@@ -1,7 +1,6 @@
-/* A record of the log on its way to the exporter. */
+/* A record of the log on its way to the exporter and to developer tools. */
 #include "base/redact.h"
 #include "telemetry/log_record.h"
-#include "telemetry/outlet.h"
 #include "telemetry/record.h"
 
 #include <string.h>
@@ -25,7 +24,7 @@ static void add_fields(rt_buffer *notes, const rt_log_record *record)
 void rt_log_put(const rt_log_record *record)
 {
     rt_buffer notes = {0};
-    if (!rt_outlet_takes(RT_RECORD_LOG))
+    if (!rt_record_is_wanted(RT_RECORD_LOG))
         return;
     add_fields(&notes, record);
     if (record->correlation)

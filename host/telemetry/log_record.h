@@ -45,7 +45,7 @@ void rt_log_line_json(rt_buffer *line, const rt_log_style *style, const rt_log_r
 void rt_log_trace_id(const rt_log_record *record, char text[RT_LOG_TRACE_ID]);
 void rt_log_span_id(const rt_log_record *record, char text[RT_LOG_SPAN_ID]);
 
-void rt_log_put(const rt_log_record *record); /* log_put.c: to the exporter, if there is one */
+void rt_log_put(const rt_log_record *record); /* log_put.c: to who takes records, if anybody does */
 
 /* log_repeat.c: true if the record is not to be written, for it is counted and will be told. Sums
  * go to `write`. */

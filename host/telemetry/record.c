@@ -2,7 +2,9 @@
 
 #include "base/redact.h"
 #include "telemetry/outlet.h"
+#include "telemetry/tap.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static size_t aligned(size_t size)
@@ -128,9 +130,13 @@ bool rt_record_read(rt_record_view *view, const void *bytes, size_t size)
     return true;
 }
 
-static void put(const rt_record_parts *parts)
+bool rt_record_is_wanted(uint32_t kind)
 {
-    size_t size = rt_record_size(parts);
+    return rt_tap_is_on() || rt_outlet_takes(kind);
+}
+
+static void put_outlet(const rt_record_parts *parts, size_t size)
+{
     void *room = size ? rt_outlet_take(size) : NULL;
     if (!room) {
         rt_outlet_dropped(parts->head.kind);
@@ -140,16 +146,28 @@ static void put(const rt_record_parts *parts)
     rt_outlet_taken(size);
 }
 
+static void put_tap(const rt_record_parts *parts, size_t size)
+{
+    void *copy = rt_xcalloc(1, size);
+    rt_record_write(copy, parts, size);
+    rt_tap_put(copy, size);
+    free(copy);
+}
+
 /* Names and versions of modules are no secrets. */
 void rt_record_put(const rt_record_parts *parts)
 {
     rt_record_parts safe = *parts;
     rt_buffer name = {0}, error = {0};
-    if (!rt_outlet_takes(parts->head.kind))
+    if (!rt_tap_is_on() && !rt_outlet_takes(parts->head.kind))
         return;
     safe.texts[RT_TEXT_NAME] = redacted(&name, parts->texts[RT_TEXT_NAME]);
     safe.texts[RT_TEXT_ERROR] = redacted(&error, parts->texts[RT_TEXT_ERROR]);
-    put(&safe);
+    size_t size = rt_record_size(&safe);
+    if (rt_outlet_takes(parts->head.kind))
+        put_outlet(&safe, size);
+    if (rt_tap_is_on() && size)
+        put_tap(&safe, size);
     rt_buffer_free(&name);
     rt_buffer_free(&error);
 }

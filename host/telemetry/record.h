@@ -103,6 +103,8 @@ bool rt_record_read(rt_record_view *view, const void *bytes, size_t size);
 /* The next; false after the last, or where they are damaged. */
 bool rt_record_next(rt_record_view *view, rt_span_note *note);
 
+/* Whether somebody takes records of this kind (rt_record_kind). */
+bool rt_record_is_wanted(uint32_t kind);
 /* To whoever takes records; cheap where nobody does. Any thread. */
 void rt_record_put(const rt_record_parts *parts);
 

@@ -1,7 +1,7 @@
 #include "telemetry/span.h"
 
 #include "telemetry/clock.h"
-#include "telemetry/outlet.h"
+#include "telemetry/tap.h"
 
 #include <rt/error.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ bool rt_spans_are_on(void)
 
 static bool are_heard(void)
 {
-    return rt_outlet_takes(RT_RECORD_SPAN);
+    return rt_record_is_wanted(RT_RECORD_SPAN);
 }
 
 /* --- time ------------------------------------------------------------------------------------ */
@@ -131,14 +131,14 @@ static rt_str state_of(const rt_trace *trace)
     return text_of(trace->state);
 }
 
-static void put(rt_span *span, uint64_t now, rt_str error)
+static void put(rt_span *span, enum rt_record_kind kind, uint64_t now, rt_str error)
 {
     const rt_instance *instance = span->instance;
     uint32_t status = span->status;
     if (error.data)
         status = RT_STATUS_ERROR;
     rt_record_parts parts = {
-        .head = {.kind = RT_RECORD_SPAN,
+        .head = {.kind = (uint16_t)kind,
                  .level = (uint8_t)span->kind,
                  .status = (uint8_t)status,
                  .high = span->place.high,
@@ -159,13 +159,19 @@ static void put(rt_span *span, uint64_t now, rt_str error)
     rt_record_put(&parts);
 }
 
+void rt_span_announce(rt_span *span)
+{
+    if (span && rt_tap_is_on())
+        put(span, RT_RECORD_BEGIN, span->began, (rt_str){0});
+}
+
 void rt_span_end(const rt_ctx *ctx, rt_span *span, uint64_t now, rt_str error)
 {
     if (!span)
         return;
     if (ctx)
         rt_span_text(span, "correlation.id", rt_host_correlation_id(ctx));
-    put(span, now, error);
+    put(span, RT_RECORD_SPAN, now, error);
     give_span(span);
 }
 
@@ -195,6 +201,7 @@ rt_span *rt_span_open(rt_ctx *ctx, const char *name, enum rt_span_kind kind, uin
         return NULL;
     span->open.abandon = close_abandoned;
     rt_open_push(trace, &span->open);
+    rt_span_announce(span);
     return span;
 }
 

@@ -63,6 +63,8 @@ rt_span *rt_span_begin(rt_trace *place, const char *name, enum rt_span_kind kind
                        const rt_instance *instance, uint64_t now);
 /* What happens in the context from now on is said of it; it is not ended with the context. */
 void rt_span_enter(rt_ctx *ctx, rt_span *span);
+/* Tells developer tools that it has begun, with what it says of itself by now. */
+void rt_span_announce(rt_span *span);
 /* `ctx`: whose correlation id it gets; or NULL. `error`: what went wrong, or an empty text. */
 void rt_span_end(const rt_ctx *ctx, rt_span *span, uint64_t now, rt_str error);
 

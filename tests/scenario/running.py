@@ -55,9 +55,9 @@ class Process:
 
 
 class Runtime(Process):
-    """rtd serving `roots`, with further lines of configuration."""
+    """rtd serving `roots`, with further lines of configuration, and some for the group `http`."""
 
-    def __init__(self, folder, roots, extra="", environment="development"):
+    def __init__(self, folder, roots, extra="", environment="development", http=""):
         self.port = free_port()
         path = os.path.join(folder, f"runtime-{self.port}.conf")
         quoted = ", ".join(f'"{root}"' for root in roots)
@@ -65,7 +65,7 @@ class Runtime(Process):
             file.write(f'environment = "{environment}";\n'
                        f'plugins = [ "{PREFIX}/lib/rt/plugins", "{PROBES}" ];\n'
                        f'load = [ {quoted} ];\n'
-                       f'http: {{ listen = [ "127.0.0.1:{self.port}" ]; }};\n'
+                       f'http: {{ listen = [ "127.0.0.1:{self.port}" ]; {http} }};\n'
                        f'admin: {{ listen = []; }};\n'
                        f'{extra}\n')
         super().__init__([f"{PREFIX}/bin/rtd", "--config", path], folder, f"rtd-{self.port}")

@@ -152,7 +152,7 @@ class Usage(Folder):
     def test_an_unknown_option_is_refused_with_a_suggestion(self):
         self.assertEqual(self.complaint("validate", "--jsn"),
                          "rtctl validate: unknown option `--jsn`, did you mean `--json`?\n")
-        self.assertIn("unknown option `--json`", self.complaint("plan", "--json"))
+        self.assertIn("unknown option `--json`", self.complaint("modules", "--json"))
 
     def test_missing_and_surplus_arguments_are_refused(self):
         for words, text in (
@@ -408,10 +408,20 @@ class Json(Folder):
         self.write("bad.conf", "name = ;\n")
         placed = self.report(1, "--config", "bad.conf")
         setting = json.loads(self.expect(0, "config", "--json").stdout)[0]
-        printed = {*report, *setting, *(member for one in
-                                        report["diagnostics"] + placed["diagnostics"]
-                                        for member in one)}
+        plan = json.loads(self.expect(0, "plan", "--json").stdout)
+        printed = {*report, *setting, *plan, *(member for one in report["diagnostics"] +
+                                               placed["diagnostics"] + plan["modules"]
+                                               for member in one)}
         self.assertEqual(printed, documented)
+        for one in plan["unused"]:  # the text names what these have
+            self.assertEqual(set(one), {"module", "version", "summary", "file"})
+        parts = {"provides": {"capability", "major", "tier"}, "paths": {"path", "option", "write"},
+                 "bindings": {"capability", "major", "optional", "raw", "many", "providers",
+                              "reason"}}
+        for name, members in parts.items():
+            found = [part for module in plan["modules"] for part in module[name]]
+            self.assertTrue(found or name == "paths", name)
+            self.assertTrue(all(set(part) == members for part in found), name)
 
 
 class Config(Folder):
@@ -471,6 +481,16 @@ class Plan(Folder):
         self.assertLess(order.index("email-memory"), order.index("orders"))
         self.assertIn("requires email/1 → email-memory — fallback tier", text)
 
+    def test_the_json_says_the_same_as_the_text(self):
+        text = self.expect(0, "plan").stdout
+        plan = json.loads(self.expect(0, "plan", "--json").stdout)
+        self.assertEqual([one["name"] for one in plan["modules"]],
+                         re.findall(r"(?m)^ *\d+\. (\S+) ", text))
+        for module in plan["modules"]:
+            for one in module["bindings"]:
+                self.assertIn(f'{one["capability"]}/{one["major"]}{" (raw)" if one["raw"] else ""} → '
+                              f'{", ".join(one["providers"])} — {one["reason"]}\n', text)
+
     def test_a_module_that_a_variable_or_set_configures_is_shown_as_such(self):
         by_variable = self.expect(0, "plan", environment={"RT_EMAIL_SMTP__HOST": "mail"}).stdout
         self.assertIn("→ email-smtp — configured by environment variable RT_EMAIL_SMTP__HOST, "
@@ -512,12 +532,13 @@ class Plan(Folder):
         nodes, edges = {}, []
         for line in lines[2:]:
             node = re.fullmatch(r'  (n\d+)(?:\["|\(")([a-z-]+)(?:"\]|"\))(?::::development)?', line)
-            edge = re.fullmatch(r"  (n\d+) (?:-->|-\.->)\|([a-z]+/\d+)\| (n\d+)", line)
+            edge = re.fullmatch(r"  (n\d+) (-->|-\.->)\|([a-z]+/\d+)\| (n\d+)", line)
             self.assertTrue(node or edge, line)
             if node:
                 nodes[node[1]] = node[2]
             else:
-                edges.append(f"{nodes[edge[1]]} → {nodes[edge[3]]}  {edge[2]}")
+                optional = " (optional)" if edge[2] == "-.->" else ""
+                edges.append(f"{nodes[edge[1]]} → {nodes[edge[4]]}  {edge[3]}{optional}")
         self.assertEqual(edges, self.expect(0, "graph").stdout.splitlines())
         self.assertRegex("\n".join(lines), r'n\d+\("email-memory"\):::development')
 

@@ -69,6 +69,7 @@ static rt_plan_instance instances[] = {
      .root = true,
      .development_only = true,
      .acknowledged = true,
+     .inspects = true,
      .serves = RT_SERVES_ROUTES | RT_SERVES_EVENTS,
      .stack_size = 65536,
      .needs = RT_NEEDS_EXECUTE | RT_NEEDS_FILES,
@@ -86,6 +87,7 @@ static const rt_plan plan = {
     .environment = RT_STAGING,
     .secrets = secrets,
     .secret_count = 2,
+    .documents = {[RT_DOCUMENT_CONFIG] = "[]"},
     .host = {.name = "shop",
              .workers = 4,
              .start_timeout = 1,
@@ -207,6 +209,9 @@ static void members_have_their_values(void)
         CU_ASSERT_EQUAL(copy->host.limits.processes, 15);
         CU_ASSERT_TRUE(copy->host.sandbox.files);
         CU_ASSERT_FALSE(copy->host.sandbox.system_calls);
+        CU_ASSERT_TRUE(orders->inspects && !copy->instances[0].inspects);
+        CU_ASSERT_STRING_EQUAL(copy->documents[RT_DOCUMENT_CONFIG], "[]");
+        CU_ASSERT_PTR_NULL(copy->documents[RT_DOCUMENT_PLAN]);
         CU_ASSERT_EQUAL(orders->needs, RT_NEEDS_EXECUTE | RT_NEEDS_FILES);
         CU_ASSERT_EQUAL(orders->path_count, 2);
         CU_ASSERT_STRING_EQUAL(orders->paths[1].path, "shop.db");

@@ -8,7 +8,7 @@
  *
  * Changes of the ABI, newest first:
  *
- *   1.2  Spans, metrics, the JSON form of methods; the version of an instance's module.
+ *   1.2  Spans, metrics, the JSON form of methods; the version of an instance's module; inspection.
  *
  *   1.1  Bodies in pieces, trailers, files, event streams, WebSockets, health; who asks (peer,
  *        scheme, authority) in a request; `streams` and `uncompressed` of a route.

@@ -24,6 +24,7 @@ struct rt_json_value;
 struct rt_sse_event;
 struct rt_websocket_options;
 struct rt_websocket_message;
+struct rt_observation;
 typedef struct rt_websocket rt_websocket;
 typedef struct rt_task rt_task;
 typedef struct rt_cancel rt_cancel;
@@ -183,6 +184,10 @@ struct rt_host {
     /* capability.h, with the JSON form of the methods (form.h), which stays the plugin's */
     int (*provide_form)(rt_registry *registry, const char *capability, uint32_t major,
                         const void *table, const struct rt_form *form);
+
+    /* inspect.h */
+    int (*inspect)(rt_ctx *ctx, const char *document, rt_str *text);
+    int (*observe)(rt_ctx *ctx, struct rt_observation *observation);
 };
 
 /* This plugin's view of it; RT_MODULE defines it, the host fills it in before registration. */

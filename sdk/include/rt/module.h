@@ -98,6 +98,7 @@ extern const rt_host *rt_host_table RT_HIDDEN;
 /* Attributes of RT_MODULE and RT_PROVIDES. */
 #define RT_DEVELOPMENT_ONLY "flag=development-only\0" /* must never run in production */
 #define RT_PROCESS_LOCAL "flag=process-local\0"       /* its state is one worker's alone */
+#define RT_INSPECTS "flag=inspects\0" /* of RT_MODULE: it may look at the host: rt/inspect.h */
 
 /* The module must not run in production while the option `path_`, or the field "option.field" of a
  * group, has this value: a scalar, written without quotes of its own. */

@@ -10,6 +10,7 @@
 #include <rt/health.h>
 #include <rt/host.h>
 #include <rt/http.h>
+#include <rt/inspect.h>
 #include <rt/json.h>
 #include <rt/log.h>
 #include <rt/metric.h>
