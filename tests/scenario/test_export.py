@@ -403,7 +403,9 @@ class Life(unittest.TestCase):
                 made.write(f"telemetry: {{ {to(second)} }};")
                 made.process.send_signal(signal.SIGHUP)
                 made.wait_for_log("reloaded")
-                first.wait_for_paths(before)
+                # What the old one has not read yet is the new one's.
+                wait_for(lambda: set(before) <= set(first.paths()) | set(second.paths()),
+                         f"spans of {before}")
                 second.wait_for_paths(work(made, 10, 10))
                 self.assertFalse(set(first.paths()) & set(second.paths()))
                 wait_for(lambda: old not in exporters(made), "the end of the old exporter")
