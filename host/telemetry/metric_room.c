@@ -216,7 +216,8 @@ static size_t sort(const rt_metric_label *sorted[RT_LABELS_MOST], const rt_metri
             at--;
         if (order == 0 && at)
             continue;
-        memmove(&sorted[at + 1], &sorted[at], (kept - at) * sizeof(void *));
+        for (size_t later = kept; later > at; later--)
+            sorted[later] = sorted[later - 1];
         sorted[at] = &labels[i];
         kept++;
     }
