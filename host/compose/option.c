@@ -254,6 +254,7 @@ static bool take_secret(const conversion *c, const char *text, bool by_reference
 static bool take_text(const conversion *c, const char *text, bool by_reference, rt_setting *out)
 {
     const char *why;
+    size_t length;
     out->value.text = text;
     switch (c->spec->type) {
     case RT_SETTING_DURATION:
@@ -262,6 +263,8 @@ static bool take_text(const conversion *c, const char *text, bool by_reference, 
     case RT_SETTING_ENUM:
         return take_enum(c, text, out);
     case RT_SETTING_URL:
+        if (!by_reference && rt_secret_in_url(text, &length))
+            rt_secret_judge_literal(c->composer, c->path, c->node);
         why = rt_parse_url(text);
         if (!why && c->spec->check)
             why = c->spec->check(text);

@@ -167,8 +167,8 @@ static void run_log_level(rt_supervisor *supervisor, rt_client *client, int coun
     for (rt_generation *g = supervisor->generations; g; g = g->older)
         if (g != supervisor->next || !serving) /* which has the level of its configuration */
             rt_generation_level(g, level, module);
-    rt_client_out(client, "%s logs from level %s until the next reload", module ? module : "rtd",
-                  level);
+    rt_client_out(client, "%s%s from level %s until the next reload",
+                  module ? module : "all modules", module ? " logs" : " log", level);
     rt_client_exit(client, 0);
 }
 

@@ -1,10 +1,12 @@
 #include "process/process_metrics.h"
 
+#include "telemetry/log.h"
 #include "telemetry/metric.h"
 
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -34,11 +36,16 @@ static rt_instrument uptime = {.name = "process.uptime",
                                .help = "Time since the process began",
                                .kind = RT_GAUGE,
                                .aggregate = RT_EACH};
+static rt_instrument lines = {.name = "rt.log.lines",
+                              .unit = "{line}",
+                              .help = "Lines that were logged, by level",
+                              .kind = RT_COUNTER};
 
 static struct {
     int memory, descriptors; /* of /proc/self; -1: none */
     time_t began;
-    double user, system; /* told so far */
+    double user, system;              /* told so far, */
+    uint64_t lines[RT_LOG_FATAL + 1]; /* likewise */
     rt_series *user_time, *system_time, *resident, *heap, *open, *uptime;
 } own = {.memory = -1, .descriptors = -1};
 
@@ -108,9 +115,23 @@ static void refresh_descriptors(void)
     rt_series_set(own.open, (double)status.st_size);
 }
 
+static void refresh_lines(void)
+{
+    static const char *const names[] = {"trace", "debug", "info", "warn", "error", "fatal"};
+    for (uint32_t i = RT_LOG_TRACE; i <= RT_LOG_FATAL; i++) {
+        uint64_t written = rt_log_written(i);
+        if (written == own.lines[i])
+            continue;
+        rt_metric_label level = {"level", {names[i], strlen(names[i])}};
+        rt_series_add(rt_series_of(&lines, &level, 1), written - own.lines[i]);
+        own.lines[i] = written;
+    }
+}
+
 void rt_process_metrics_refresh(void)
 {
     refresh_time();
+    refresh_lines();
     refresh_memory();
     refresh_descriptors();
     rt_series_set(own.uptime, (double)(seconds() - own.began));

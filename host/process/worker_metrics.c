@@ -69,10 +69,6 @@ static rt_instrument pool_ran = {.name = "rt.pool.duration",
                                  .help = "Time that calls had a thread",
                                  .kind = RT_HISTOGRAM,
                                  BOUNDS(pool_bounds)};
-static rt_instrument lines = {.name = "rt.log.lines",
-                              .unit = "{line}",
-                              .help = "Lines that were logged, by level",
-                              .kind = RT_COUNTER};
 static rt_instrument health = {.name = "rt.module.health",
                                .unit = "{condition}",
                                .help = "0 unknown, 1 healthy, 2 degraded, 3 unhealthy; the worst",
@@ -88,7 +84,6 @@ static struct {
     uint64_t looked;        /* when, ns */
     uint64_t busy, longest; /* of the loop since then */
     uint64_t stalls, turns; /* told so far */
-    uint64_t lines[RT_LOG_FATAL + 1];
     rt_series *lag, *lag_most, *utilization, *stalls_told, *fibers, *switches, *stacks;
     rt_series *active, *queued, *waited, *ran;
     rt_series **modules; /* by plan->instances */
@@ -145,18 +140,6 @@ static void refresh_fibers(void)
     rt_series_set(own.queued, load.queued);
 }
 
-static void refresh_lines(void)
-{
-    static const char *const names[] = {"trace", "debug", "info", "warn", "error", "fatal"};
-    for (uint32_t i = RT_LOG_TRACE; i <= RT_LOG_FATAL; i++) {
-        uint64_t written = rt_log_written(i);
-        if (written == own.lines[i])
-            continue;
-        rt_metric_label level = {"level", {names[i], strlen(names[i])}};
-        tell_more(rt_series_of(&lines, &level, 1), &own.lines[i], written);
-    }
-}
-
 static void refresh_health(void)
 {
     static rt_health_report report;
@@ -177,7 +160,6 @@ static void refresh(uv_timer_t *timer)
     refresh_loop();
     refresh_slot();
     refresh_fibers();
-    refresh_lines();
     refresh_health();
     rt_process_metrics_refresh();
 }

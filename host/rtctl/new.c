@@ -20,6 +20,7 @@ struct names {
     const char *name;       /* "my-plugin" */
     const char *identifier; /* "my_plugin" */
     const char *pkgconfig;  /* the folder of rt-sdk.pc */
+    const char *plugins;    /* where those of rt are */
 };
 
 static bool is_module_name(const char *name)
@@ -51,7 +52,8 @@ static char *fill_in(const struct names *names, const char *text)
         const char *mark, *value;
     } marks[] = {{"@NAME@", names->name},
                  {"@IDENTIFIER@", names->identifier},
-                 {"@PKGCONFIG@", names->pkgconfig}};
+                 {"@PKGCONFIG@", names->pkgconfig},
+                 {"@PLUGINS@", names->plugins}};
     enum { MARKS = sizeof marks / sizeof marks[0] };
     rt_buffer out = {0};
     rt_buffer_reserve(&out, strlen(text));
@@ -136,7 +138,8 @@ int rt_new(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **ar
     char *identifier = rt_arena_copy(arena, argv[1]);
     for (char *c = identifier; *c; c++)
         *c = *c == '-' ? '_' : *c;
-    struct names names = {arena, argv[1], identifier, rt_installed_path(arena, RT_PKGCONFIG_DIR)};
+    struct names names = {arena, argv[1], identifier, rt_installed_path(arena, RT_PKGCONFIG_DIR),
+                          rt_installed_path(arena, RT_PLUGIN_DIR)};
     int status = copy_templates(&names, rt_installed_path(arena, RT_DATA_DIR "/templates/plugin"));
     fflush(stdout); /* before what is said about it */
     if (status == EXIT_VALID)

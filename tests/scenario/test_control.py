@@ -167,7 +167,7 @@ class Logging(unittest.TestCase):
             made.get("/who")
             self.assertNotIn("probe.label completed", made.log())
             self.assertEqual(made.rtctl("log-level", "debug").stdout,
-                             "rtd logs from level debug until the next reload\n")
+                             "all modules log from level debug until the next reload\n")
             self.become_loud(made)
             with contextlib.suppress(http.client.HTTPException, OSError):
                 made.get("/crash")

@@ -212,6 +212,14 @@ class Told(unittest.TestCase):
             self.assertIn("# HELP meter_sizes_bytes Sizes that were told\n", got.text)
             self.assertEqual(made.stop(), 0)
 
+    def test_lines_of_rtd_itself_are_counted_too(self):
+        with metered() as made:
+            written = len(re.findall(r"^\S+ INFO +rtd ", made.log(), re.MULTILINE))
+            self.assertGreater(written, 0)
+            wait_for(lambda: scrape(made.admin).sum("rt_log_lines_total", level="info") >= written,
+                     "the lines of the start")
+            self.assertEqual(made.stop(), 0)
+
     def test_streams_are_counted_while_they_are_open(self):
         with metered() as made:
             with socket.create_connection(("127.0.0.1", made.port), LIMIT) as sock:

@@ -30,6 +30,12 @@ typedef struct rt_field {
     int64_t integer;
 } rt_field;
 
+/* A field may be written as name and text alone: what is left out is 0. */
+#define RT_FIELDS_BEGIN_           \
+    _Pragma("GCC diagnostic push") \
+        _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")
+#define RT_FIELDS_END_ _Pragma("GCC diagnostic pop")
+
 #define rt_log(ctx_, level_, ...)                          \
     do {                                                   \
         if (rt_host_table->log_enabled(ctx_, level_))      \
@@ -38,7 +44,8 @@ typedef struct rt_field {
 
 #define rt_log_with(ctx_, level_, message_, ...)                                       \
     do {                                                                               \
-        const rt_field rt_fields_[] = {__VA_ARGS__};                                   \
+        RT_FIELDS_BEGIN_ const rt_field rt_fields_[] = {__VA_ARGS__};                  \
+        RT_FIELDS_END_                                                                 \
         rt_host_table->log_fields(ctx_, level_, rt_fields_,                            \
                                   sizeof rt_fields_ / sizeof rt_fields_[0], message_); \
     } while (0)

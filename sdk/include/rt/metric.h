@@ -70,7 +70,8 @@ typedef struct rt_metric {
 
 #define RT_METRIC_CALL_(function_, ctx_, metric_, value_, ...)                  \
     do {                                                                        \
-        const rt_field rt_fields_[] = {{0}, ##__VA_ARGS__};                     \
+        RT_FIELDS_BEGIN_ const rt_field rt_fields_[] = {{0}, ##__VA_ARGS__};    \
+        RT_FIELDS_END_                                                          \
         rt_host_table->function_(ctx_, metric_, value_, rt_fields_ + 1,         \
                                  sizeof rt_fields_ / sizeof rt_fields_[0] - 1); \
     } while (0)

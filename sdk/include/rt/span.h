@@ -64,14 +64,16 @@ static inline void rt_span_add(rt_ctx *ctx, const char *event, const rt_field *f
 /* Attributes of the open span:  rt_span_attributes(ctx, {"order.id", id}, {"lines", NULL, 3}); */
 #define rt_span_attributes(ctx_, ...)                                                  \
     do {                                                                               \
-        const rt_field rt_fields_[] = {__VA_ARGS__};                                   \
+        RT_FIELDS_BEGIN_ const rt_field rt_fields_[] = {__VA_ARGS__};                  \
+        RT_FIELDS_END_                                                                 \
         rt_span_add(ctx_, NULL, rt_fields_, sizeof rt_fields_ / sizeof rt_fields_[0]); \
     } while (0)
 
 /* Something that happens now:  rt_span_event_with(ctx, "cache miss", {"key", key}); */
 #define rt_span_event_with(ctx_, event_, ...)                                            \
     do {                                                                                 \
-        const rt_field rt_fields_[] = {__VA_ARGS__};                                     \
+        RT_FIELDS_BEGIN_ const rt_field rt_fields_[] = {__VA_ARGS__};                    \
+        RT_FIELDS_END_                                                                   \
         rt_span_add(ctx_, event_, rt_fields_, sizeof rt_fields_ / sizeof rt_fields_[0]); \
     } while (0)
 
