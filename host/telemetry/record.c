@@ -29,6 +29,12 @@ static rt_str redacted(rt_buffer *copy, rt_str text)
     return (rt_str){copy->data, copy->length};
 }
 
+size_t rt_note_size(const rt_span_note *note)
+{
+    size_t value = note->type == RT_NOTE_TEXT ? cut(note->text.length) : 8;
+    return sizeof(rt_note_head) + cut(note->name.length) + value;
+}
+
 void rt_notes_add(struct rt_buffer *notes, const rt_span_note *note)
 {
     rt_buffer copy = {0};
@@ -158,11 +164,12 @@ static void put_tap(const rt_record_parts *parts, size_t size)
 void rt_record_put(const rt_record_parts *parts)
 {
     rt_record_parts safe = *parts;
-    rt_buffer name = {0}, error = {0};
+    rt_buffer name = {0}, error = {0}, state = {0};
     if (!rt_tap_is_on() && !rt_outlet_takes(parts->head.kind))
         return;
     safe.texts[RT_TEXT_NAME] = redacted(&name, parts->texts[RT_TEXT_NAME]);
     safe.texts[RT_TEXT_ERROR] = redacted(&error, parts->texts[RT_TEXT_ERROR]);
+    safe.texts[RT_TEXT_STATE] = redacted(&state, parts->texts[RT_TEXT_STATE]);
     size_t size = rt_record_size(&safe);
     if (rt_outlet_takes(parts->head.kind))
         put_outlet(&safe, size);
@@ -170,4 +177,5 @@ void rt_record_put(const rt_record_parts *parts)
         put_tap(&safe, size);
     rt_buffer_free(&name);
     rt_buffer_free(&error);
+    rt_buffer_free(&state);
 }

@@ -91,6 +91,8 @@ typedef struct rt_span_note {
 
 struct rt_buffer;
 
+/* At most so many bytes are appended for one. */
+size_t rt_note_size(const rt_span_note *note);
 /* Appends one. Texts are cut. */
 void rt_notes_add(struct rt_buffer *notes, const rt_span_note *note);
 
