@@ -212,13 +212,6 @@ static void run_finalizer(rt_unit *unit)
         rt_finalizer_failed(unit, RT_EDEADLINE, "a finalizer ran out of time");
 }
 
-static void abandon_innermost(rt_unit *unit)
-{
-    rt_open *open = unit->trace.open;
-    rt_open_pop(&unit->trace, open);
-    open->abandon(&unit->context, open);
-}
-
 void rt_unit_finish(rt_unit *unit)
 {
     unit->limit = 0; /* it may have died in the middle of an attempt */
@@ -231,8 +224,8 @@ void rt_unit_finish(rt_unit *unit)
     }
     while (unit->finalizers)
         run_finalizer(unit);
-    while (unit->trace.open)
-        abandon_innermost(unit);
+    while (rt_open_abandon(&unit->context))
+        ;
 }
 
 int rt_host_defer(rt_ctx *ctx, void (*run)(rt_ctx *, void *), void *argument)

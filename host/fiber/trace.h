@@ -10,12 +10,14 @@
 #define RT_FIBER_TRACE_H
 
 #include <rt/abi.h>
+#include <stdbool.h>
 
 /* Something to be concluded even if the unit ends in the middle of it, as by rt_die. Lies in memory
  * of its owner; rt_open_push and rt_open_pop bracket it. */
 typedef struct rt_open {
     struct rt_open *outer;
-    /* The unit has ended, its exit is settled and its finalizers have run; no longer pushed. */
+    /* The unit has ended, its exit is settled and its finalizers have run; or what it lies within
+     * is concluded, and it was forgotten there. No longer pushed. */
     void (*abandon)(rt_ctx *ctx, struct rt_open *open);
 } rt_open;
 
@@ -48,10 +50,25 @@ static inline void rt_open_push(rt_trace *trace, rt_open *open)
     trace->open = open;
 }
 
-/* With whatever was pushed after it and is not popped yet. */
-static inline void rt_open_pop(rt_trace *trace, const rt_open *open)
+/* The innermost; false: there is none. */
+static inline bool rt_open_abandon(rt_ctx *ctx)
 {
+    rt_trace *trace = rt_trace_of(ctx);
+    rt_open *open = trace->open;
+    if (!open)
+        return false;
     trace->open = open->outer;
+    open->abandon(ctx, open);
+    return true;
+}
+
+/* Abandons whatever was pushed after it and is not popped yet. */
+static inline void rt_open_pop(rt_ctx *ctx, const rt_open *open)
+{
+    while (rt_trace_of(ctx)->open != open)
+        if (!rt_open_abandon(ctx))
+            return;
+    rt_trace_of(ctx)->open = open->outer;
 }
 
 #endif

@@ -213,13 +213,13 @@ void rt_worker_metrics_start(const rt_board *board, uint32_t number, const rt_pl
     own.slot = board->memory ? rt_board_slot_of(board, number) : NULL;
     own.health = own.slot ? rt_board_room(board, number, RT_ROOM_HEALTH, &size) : NULL;
     own.plan = plan;
-    own.modules = calloc(plan->instance_count + 1, sizeof *own.modules);
+    own.modules = rt_xcalloc(plan->instance_count + 1, sizeof *own.modules);
     own.stalls = own.slot ? own.slot->stalls : 0; /* of the worker before, which told them */
     own.looked = uv_hrtime();
     uv_timer_init(rt_loop_uv(), &own.timer);
     uv_unref((uv_handle_t *)&own.timer);
     uv_timer_start(&own.timer, refresh, PERIOD, PERIOD);
-    own.runs = own.modules != NULL;
+    own.runs = true;
 }
 
 void rt_worker_metrics_stop(void)

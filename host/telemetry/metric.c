@@ -149,7 +149,8 @@ static uint32_t write_instrument(const rt_instrument *instrument,
     size_t bounds = record->bound_count * sizeof(double);
     head.size = (uint32_t)rounded(sizeof head + bounds + head.name_length + head.unit_length +
                                   head.help_length);
-    char *at = metrics.instruments < RT_INSTRUMENTS_MOST ? reserve(head.size, true) : NULL;
+    bool told = head.name_length && metrics.instruments < RT_INSTRUMENTS_MOST;
+    char *at = told ? reserve(head.size, true) : NULL;
     if (!at)
         return 0;
     metrics.instruments++;
@@ -225,6 +226,21 @@ static struct rt_instrument_record *record_of(const rt_instrument *instrument, s
     return NULL;
 }
 
+/* A reader takes what it cannot be for damage, and would see nothing behind it. */
+static uint32_t bounds_of(const rt_instrument *instrument)
+{
+    uint32_t most =
+        instrument->bound_count < RT_BOUNDS_MOST ? instrument->bound_count : RT_BOUNDS_MOST;
+    uint32_t sound =
+        instrument->kind == RT_HISTOGRAM ? rt_bounds_sound(instrument->bounds, most) : 0;
+    if (instrument->kind == RT_HISTOGRAM && sound < instrument->bound_count)
+        rt_log_host(RT_LOG_WARN,
+                    "metric `%s` has bounds that do not ascend, or more than %d: it goes by the "
+                    "first %u",
+                    instrument->name, RT_BOUNDS_MOST, sound);
+    return sound;
+}
+
 /* Where two of this process differ the later counts for itself, and nobody sees it: a number that
  * means two things means nothing. What a former process had declared otherwise stays beside it. */
 static struct rt_instrument_record *enter(rt_instrument *instrument)
@@ -232,13 +248,14 @@ static struct rt_instrument_record *enter(rt_instrument *instrument)
     if (!metrics.epoch)
         rt_metrics_open(NULL, 0);
     size_t length = strnlen(instrument->name, 255);
-    uint32_t bounds =
-        instrument->bound_count < RT_BOUNDS_MOST ? instrument->bound_count : RT_BOUNDS_MOST;
+    uint32_t bounds = bounds_of(instrument);
     bool conflicts;
     struct rt_instrument_record *record = record_of(instrument, length, bounds, &conflicts);
     if (!record) {
         record = new_record(instrument->name, length, instrument->kind, instrument->bounds, bounds);
-        if (conflicts)
+        if (!length)
+            rt_log_host(RT_LOG_WARN, "a metric without a name is not told");
+        else if (conflicts)
             rt_log_host(RT_LOG_WARN,
                         "metric `%s` is declared twice, and differently: the later is not told",
                         record->name);

@@ -48,13 +48,13 @@ static rt_room_instrument *instrument_at(const struct walk *walk, uint32_t offse
     return NULL;
 }
 
-static bool are_ascending(const double *bounds, uint32_t count)
+uint32_t rt_bounds_sound(const double *bounds, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
-        if (!(bounds[i] >= -__DBL_MAX__ && bounds[i] <= __DBL_MAX__) ||
-            (i && !(bounds[i] > bounds[i - 1])))
-            return false;
-    return true;
+    uint32_t sound = 0;
+    while (sound < count && bounds[sound] >= -__DBL_MAX__ && bounds[sound] <= __DBL_MAX__ &&
+           (!sound || bounds[sound] > bounds[sound - 1]))
+        sound++;
+    return sound;
 }
 
 static bool take_instrument(struct walk *walk, size_t at, uint32_t size)
@@ -77,7 +77,7 @@ static bool take_instrument(struct walk *walk, size_t at, uint32_t size)
         .name = {text, head->name_length},
         .unit = {text + head->name_length, head->unit_length},
         .help = {text + head->name_length + head->unit_length, head->help_length}};
-    if (!are_ascending(instrument->bounds, instrument->bound_count))
+    if (rt_bounds_sound(instrument->bounds, instrument->bound_count) < instrument->bound_count)
         return false;
     walk->count++;
     walk->visitor->instrument(walk->visitor->argument, instrument);

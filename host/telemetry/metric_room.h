@@ -79,6 +79,9 @@ size_t rt_room_walk(const void *copy, size_t length, const rt_room_visitor *visi
 /* The next label of a packed list; false at its end. */
 bool rt_labels_next(rt_str *rest, rt_str *name, rt_str *value);
 
+/* How many of the bounds are good for a histogram, from the first: finite, and ascending. */
+uint32_t rt_bounds_sound(const double *bounds, uint32_t count);
+
 /* Bytes of the character at `text`; 0: it is none that a label holds (no UTF-8, or a control that
  * could steer a terminal). */
 size_t rt_label_character(const char *text, size_t length);

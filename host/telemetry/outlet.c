@@ -13,9 +13,10 @@
 #define SENT_AFTER 100     /* ms */
 #define MESSAGE_MOST 65536 /* bytes of records in a message, or a single larger one */
 
-/* The room: written by its process, read by the supervisor once that has ended. */
+/* The room: written by its process, read by the supervisor once that has ended. What its process
+ * relies on it keeps to itself: others may have scribbled over the room. */
 struct room {
-    uint64_t used; /* bytes of whole records behind this head */
+    uint64_t used; /* bytes of whole records behind this head; outlet.used, for the supervisor */
     rt_batch batch;
     char records[];
 };
@@ -23,6 +24,7 @@ struct room {
 static struct {
     struct room *room; /* NULL: each record is sent at once */
     size_t size;       /* of its records */
+    size_t used;
     int socket;
     bool spans, logs;
     bool has_timer;
@@ -79,16 +81,23 @@ static size_t send_room(int socket, const rt_batch *batch, const char *records, 
     return sent;
 }
 
+static void set_used(size_t used)
+{
+    outlet.used = used;
+    __atomic_store_n(&outlet.room->used, used, __ATOMIC_RELEASE);
+}
+
 void rt_outlet_flush(void)
 {
     struct room *room = outlet.room;
-    if (!room || !room->used)
+    size_t used = outlet.used;
+    if (!used)
         return;
     int kept = errno;
-    size_t used = room->used, sent = send_room(outlet.socket, &room->batch, room->records, used);
+    size_t sent = send_room(outlet.socket, &room->batch, room->records, used);
     outlet.blocked = sent < used;
     memmove(room->records, room->records + sent, used - sent);
-    __atomic_store_n(&room->used, used - sent, __ATOMIC_RELEASE);
+    set_used(used - sent);
     errno = kept;
 }
 
@@ -97,7 +106,7 @@ void rt_outlet_flush(void)
 static void on_time(uv_timer_t *timer)
 {
     rt_outlet_flush();
-    outlet.timed = outlet.room->used > 0;
+    outlet.timed = outlet.used > 0;
     if (outlet.timed)
         uv_timer_start(timer, on_time, SENT_AFTER, 0);
 }
@@ -132,9 +141,10 @@ void rt_outlet_open(const rt_outlet_options *options)
                               .pid = (uint32_t)getpid(),
                               .worker = options->worker,
                               .generation = options->generation};
+    outlet.used = 0;
     if (!outlet.room)
         return;
-    outlet.room->used = 0;
+    set_used(0);
     outlet.room->batch = outlet.batch;
 }
 
@@ -152,10 +162,9 @@ void *rt_outlet_take(size_t size)
 {
     if (!is_shared_by_us())
         return single = malloc(size);
-    struct room *room = outlet.room;
-    if (room->used + size > outlet.size && !outlet.blocked)
+    if (outlet.used + size > outlet.size && !outlet.blocked)
         rt_outlet_flush();
-    return room->used + size > outlet.size ? NULL : room->records + room->used;
+    return outlet.used + size > outlet.size ? NULL : outlet.room->records + outlet.used;
 }
 
 static rt_batch *batch_now(void)
@@ -174,15 +183,14 @@ static void send_single(size_t size)
 
 void rt_outlet_taken(size_t size)
 {
-    struct room *room = outlet.room;
     if (!is_shared_by_us()) {
         send_single(size);
         return;
     }
-    __atomic_store_n(&room->used, room->used + size, __ATOMIC_RELEASE);
-    if (room->used >= SENT_AT && !outlet.blocked)
+    set_used(outlet.used + size);
+    if (outlet.used >= SENT_AT && !outlet.blocked)
         rt_outlet_flush();
-    if (outlet.timed || !room->used)
+    if (outlet.timed || !outlet.used)
         return;
     outlet.timed = true;
     uv_timer_start(&outlet.timer, on_time, SENT_AFTER, 0);

@@ -407,7 +407,7 @@ bool rt_policy_again(rt_ctx *ctx, rt_effect_frame *frame, int *result)
             outcome = RT_OUTCOME_NONE;
         }
     }
-    rt_open_pop(rt_trace_of(ctx), &call->open);
+    rt_open_pop(ctx, &call->open);
     frame->scratch[RT_POLICY_SCRATCH] = 0;
     end_call(ctx, call, outcome, *result);
     return false;

@@ -106,8 +106,12 @@ static void take_reserved_ends(const rt_metric_family *family, size_t from, rt_b
 {
     static const char *const reserved[] = {"total", "count", "sum", "bucket"};
     size_t count = is_counter(family) ? 1 : sizeof reserved / sizeof reserved[0];
-    for (size_t i = 0; i < count; i++)
-        take_end(out, from, reserved[i]);
+    size_t before;
+    do {
+        before = out->length;
+        for (size_t i = 0; i < count; i++)
+            take_end(out, from, reserved[i]);
+    } while (out->length < before);
 }
 
 void rt_prometheus_name(const rt_metric_family *family, rt_buffer *out)
@@ -208,20 +212,32 @@ static bool has_name(const rt_buffer *out, const char *name, size_t length)
 {
     const char *at = out->data, *end = out->data + out->length;
     while ((at = memmem(at, (size_t)(end - at), name, length)) != NULL) {
-        if ((at == out->data || at[-1] == ',') && at + length < end && at[length] == '=')
+        if ((at == out->data || at[-1] == ',') && at + length + 1 < end && at[length] == '=' &&
+            at[length + 1] == '"') /* within a value it would be escaped */
             return true;
         at++;
     }
     return false;
 }
 
+/* The bounds of a histogram have a label of their own: two of a name would spoil the whole scrape.
+ */
+static void spell_label(rt_buffer *word, rt_str name, uint32_t kind)
+{
+    word->length = 0;
+    add_name(word, name);
+    if (kind != RT_HISTOGRAM || strcmp(word->data, "le") != 0)
+        return;
+    word->length = 0;
+    rt_buffer_text(word, "exported_le");
+}
+
 /* Names that differ only in what Prometheus does not have are told once. */
-static void add_labels(rt_buffer *out, rt_buffer *word, rt_str labels)
+static void add_labels(rt_buffer *out, rt_buffer *word, rt_str labels, uint32_t kind)
 {
     rt_str name, value;
     while (rt_labels_next(&labels, &name, &value)) {
-        word->length = 0;
-        add_name(word, name);
+        spell_label(word, name, kind);
         if (out->length && has_name(out, word->data, word->length))
             continue;
         if (out->length)
@@ -292,7 +308,7 @@ static void add_histogram(const struct lines *lines, const rt_metric_point *poin
 static void add_point(struct lines *lines, const rt_metric_point *point)
 {
     lines->labels.length = 0;
-    add_labels(&lines->labels, &lines->word, point->labels);
+    add_labels(&lines->labels, &lines->word, point->labels, point->family->kind);
     if (point->family->kind == RT_HISTOGRAM) {
         add_histogram(lines, point);
     } else if (point->family->kind == RT_COUNTER) {

@@ -19,21 +19,25 @@ static size_t cut(uint64_t length)
 
 /* --- notes ----------------------------------------------------------------------------------- */
 
-/* A text as it may leave the process; in the copy, if it holds a secret. */
+/* Most do not, and have to be put fast. */
+static inline bool holds_secret(rt_str text)
+{
+    return text.length >= RT_REDACT_LEAST && rt_redact_finds(text.data, text.length);
+}
+
+/* As it may leave the process; in the copy, if it holds a secret. */
 static rt_str redacted(rt_buffer *copy, rt_str text)
 {
-    if (!rt_redact_finds(text.data, text.length))
+    if (!holds_secret(text))
         return text;
     rt_buffer_add(copy, text.data, text.length);
     rt_redact(copy);
     return (rt_str){copy->data, copy->length};
 }
 
-void rt_notes_add(struct rt_buffer *notes, const rt_span_note *note)
+static void add_note(struct rt_buffer *notes, const rt_span_note *note, rt_str text)
 {
-    rt_buffer copy = {0};
     bool is_text = note->type == RT_NOTE_TEXT;
-    rt_str text = is_text ? redacted(&copy, note->text) : note->text;
     rt_note_head head = {.type = (uint8_t)note->type,
                          .attributes = (uint8_t)note->attributes,
                          .name_length = (uint16_t)cut(note->name.length),
@@ -48,7 +52,14 @@ void rt_notes_add(struct rt_buffer *notes, const rt_span_note *note)
     at = mempcpy(at, value, head.value_length);
     notes->length = (size_t)(at - notes->data);
     *at = '\0';
-    rt_buffer_free(&copy);
+}
+
+void rt_notes_add(struct rt_buffer *notes, const rt_span_note *note)
+{
+    rt_buffer copy = {0};
+    add_note(notes, note, note->type == RT_NOTE_TEXT ? redacted(&copy, note->text) : note->text);
+    if (copy.data)
+        rt_buffer_free(&copy);
 }
 
 static bool is_sound(const rt_note_head *head, size_t left)
@@ -154,20 +165,44 @@ static void put_tap(const rt_record_parts *parts, size_t size)
     free(copy);
 }
 
+static void put_all(const rt_record_parts *parts)
+{
+    size_t size = rt_record_size(parts);
+    if (rt_outlet_takes(parts->head.kind))
+        put_outlet(parts, size);
+    if (rt_tap_is_on() && size)
+        put_tap(parts, size);
+}
+
 /* Names and versions of modules are no secrets. */
-void rt_record_put(const rt_record_parts *parts)
+static const uint8_t judged[] = {RT_TEXT_NAME, RT_TEXT_ERROR, RT_TEXT_STATE};
+enum { JUDGED = sizeof judged };
+
+static bool has_secret(const rt_record_parts *parts)
+{
+    bool found = false;
+    for (size_t i = 0; i < JUDGED; i++)
+        found |= holds_secret(parts->texts[judged[i]]);
+    return found;
+}
+
+static void put_redacted(const rt_record_parts *parts)
 {
     rt_record_parts safe = *parts;
-    rt_buffer name = {0}, error = {0};
+    rt_buffer copies[JUDGED] = {0};
+    for (size_t i = 0; i < JUDGED; i++)
+        safe.texts[judged[i]] = redacted(&copies[i], parts->texts[judged[i]]);
+    put_all(&safe);
+    for (size_t i = 0; i < JUDGED; i++)
+        rt_buffer_free(&copies[i]);
+}
+
+void rt_record_put(const rt_record_parts *parts)
+{
     if (!rt_tap_is_on() && !rt_outlet_takes(parts->head.kind))
         return;
-    safe.texts[RT_TEXT_NAME] = redacted(&name, parts->texts[RT_TEXT_NAME]);
-    safe.texts[RT_TEXT_ERROR] = redacted(&error, parts->texts[RT_TEXT_ERROR]);
-    size_t size = rt_record_size(&safe);
-    if (rt_outlet_takes(parts->head.kind))
-        put_outlet(&safe, size);
-    if (rt_tap_is_on() && size)
-        put_tap(&safe, size);
-    rt_buffer_free(&name);
-    rt_buffer_free(&error);
+    if (has_secret(parts))
+        put_redacted(parts);
+    else
+        put_all(parts);
 }

@@ -14,6 +14,7 @@
 
 #include <rt/abi.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #define RT_RECORD_TEXT 16384u /* most bytes of one text; more is cut */
 #define RT_RECORD_SIZE 65536u /* most bytes of a record */
@@ -91,6 +92,13 @@ typedef struct rt_span_note {
 
 struct rt_buffer;
 
+/* At most so many bytes are appended for one. */
+static inline size_t rt_note_size(const rt_span_note *note)
+{
+    uint64_t name = note->name.length < RT_RECORD_TEXT ? note->name.length : RT_RECORD_TEXT;
+    uint64_t text = note->text.length < RT_RECORD_TEXT ? note->text.length : RT_RECORD_TEXT;
+    return sizeof(rt_note_head) + name + (note->type == RT_NOTE_TEXT ? text : 8);
+}
 /* Appends one. Texts are cut. */
 void rt_notes_add(struct rt_buffer *notes, const rt_span_note *note);
 

@@ -9,6 +9,10 @@
 #include <time.h>
 
 #define IDLE_MOST 1024
+#define KEPT_MOST 4096 /* bytes of notes that an idle span keeps */
+/* Bytes of notes: with them, its name and its error, all as long as texts may be, it is a record.
+ */
+#define NOTES_MOST (RT_RECORD_SIZE / 2 - 1024)
 #define SECOND UINT64_C(1000000000)
 
 static struct {
@@ -65,13 +69,23 @@ static rt_span *take_span(void)
     return span;
 }
 
+static void free_span(rt_span *span)
+{
+    rt_buffer_free(&span->notes);
+    rt_buffer_free(&span->title);
+    free(span);
+}
+
 static void give_span(rt_span *span)
 {
     if (spans.idle_count >= IDLE_MOST) {
-        rt_buffer_free(&span->notes);
-        free(span);
+        free_span(span);
         return;
     }
+    if (span->notes.capacity > KEPT_MOST)
+        rt_buffer_free(&span->notes);
+    if (span->title.capacity > KEPT_MOST)
+        rt_buffer_free(&span->title);
     span->next_idle = spans.idle;
     spans.idle = span;
     spans.idle_count++;
@@ -82,8 +96,7 @@ void rt_spans_free(void)
     while (spans.idle) {
         rt_span *span = spans.idle;
         spans.idle = span->next_idle;
-        rt_buffer_free(&span->notes);
-        free(span);
+        free_span(span);
     }
     spans.idle_count = 0;
 }
@@ -116,6 +129,7 @@ rt_span *rt_span_begin(rt_trace *place, const char *name, enum rt_span_kind kind
     span->kind = (uint32_t)kind;
     span->status = RT_STATUS_UNSET;
     span->note_count = span->dropped = 0;
+    span->authored = false;
     span->notes.length = 0;
     place->parent = span->id;
     return span;
@@ -137,25 +151,27 @@ static void put(rt_span *span, enum rt_record_kind kind, uint64_t now, rt_str er
     uint32_t status = span->status;
     if (error.data)
         status = RT_STATUS_ERROR;
-    rt_record_parts parts = {
-        .head = {.kind = (uint16_t)kind,
-                 .level = (uint8_t)span->kind,
-                 .status = (uint8_t)status,
-                 .high = span->place.high,
-                 .low = span->place.low,
-                 .span = span->id,
-                 .parent = span->place.parent,
-                 .time = rt_wall_time(span->began),
-                 .duration = now - span->began,
-                 .flags = span->place.flags,
-                 .note_count = span->note_count,
-                 .dropped = span->dropped},
-        .texts = {[RT_TEXT_NAME] = text_of(span->name),
-                  [RT_TEXT_MODULE] = text_of(instance ? instance->name : "rtd"),
-                  [RT_TEXT_VERSION] = text_of(instance ? instance->version : RT_VERSION),
-                  [RT_TEXT_ERROR] = error,
-                  [RT_TEXT_STATE] = state_of(&span->place)},
-        .notes = {span->notes.data, span->notes.length}};
+    rt_record_parts parts; /* zeroing all of it would be a tenth of what a span costs */
+    rt_record *head = &parts.head;
+    head->kind = (uint16_t)kind;
+    head->level = (uint8_t)span->kind;
+    head->status = (uint8_t)status;
+    head->high = span->place.high;
+    head->low = span->place.low;
+    head->span = span->id;
+    head->parent = span->place.parent;
+    head->time = rt_wall_time(span->began);
+    head->duration = now - span->began;
+    head->flags = span->place.flags;
+    head->note_count = span->note_count;
+    head->dropped = span->dropped;
+    head->reserved = 0;
+    parts.texts[RT_TEXT_NAME] = text_of(span->name);
+    parts.texts[RT_TEXT_MODULE] = text_of(instance ? instance->name : "rtd");
+    parts.texts[RT_TEXT_VERSION] = text_of(instance ? instance->version : RT_VERSION);
+    parts.texts[RT_TEXT_ERROR] = error;
+    parts.texts[RT_TEXT_STATE] = state_of(&span->place);
+    parts.notes = (rt_str){span->notes.data, span->notes.length};
     rt_record_put(&parts);
 }
 
@@ -182,6 +198,7 @@ static void close_abandoned(rt_ctx *ctx, rt_open *open)
     rt_span *span = (rt_span *)open;
     rt_exit exit;
     rt_str error = {0};
+    rt_trace_of(ctx)->parent = span->place.parent;
     rt_unit_exit(ctx, &exit);
     if (exit.kind != RT_EXIT_SUCCESS) {
         const char *message = exit.defect                         ? exit.defect
@@ -193,16 +210,18 @@ static void close_abandoned(rt_ctx *ctx, rt_open *open)
     rt_span_end(ctx, span, rt_clock_now(), error);
 }
 
-rt_span *rt_span_open(rt_ctx *ctx, const char *name, enum rt_span_kind kind, uint64_t now)
+static rt_span *push(rt_ctx *ctx, rt_span *span)
 {
-    rt_trace *trace = rt_trace_of(ctx);
-    rt_span *span = rt_span_begin(trace, name, kind, ctx->instance, now);
-    if (!span)
-        return NULL;
     span->open.abandon = close_abandoned;
-    rt_open_push(trace, &span->open);
+    rt_open_push(rt_trace_of(ctx), &span->open);
     rt_span_announce(span);
     return span;
+}
+
+rt_span *rt_span_open(rt_ctx *ctx, const char *name, enum rt_span_kind kind, uint64_t now)
+{
+    rt_span *span = rt_span_begin(rt_trace_of(ctx), name, kind, ctx->instance, now);
+    return span ? push(ctx, span) : NULL;
 }
 
 /* The error of the context is the call's only if its code is; else it is an older one. */
@@ -217,9 +236,8 @@ void rt_span_close(rt_ctx *ctx, rt_span *span, uint64_t now, int result)
 {
     if (!span)
         return;
-    rt_trace *trace = rt_trace_of(ctx);
-    rt_open_pop(trace, &span->open);
-    trace->parent = span->place.parent;
+    rt_open_pop(ctx, &span->open);
+    rt_trace_of(ctx)->parent = span->place.parent;
     rt_str error = {0};
     if (result < 0) {
         error = text_of(message_of(ctx, result));
@@ -257,17 +275,57 @@ void rt_span_of_work(rt_ctx *ctx, const char *name)
 
 /* --- notes ----------------------------------------------------------------------------------- */
 
-static bool has_room(rt_span *span)
+static bool fits(const rt_span *span, const rt_span_note *note)
 {
-    if (span->note_count < RT_SPAN_NOTES && span->notes.length < RT_RECORD_SIZE / 2)
+    return span->notes.length + rt_note_size(note) <= NOTES_MOST;
+}
+
+static bool has_room(rt_span *span, const rt_span_note *note)
+{
+    if (span->note_count < RT_SPAN_NOTES && fits(span, note))
         return true;
     span->dropped++;
     return false;
 }
 
+/* Of an event only itself: its attributes follow. */
+static void skip_event(rt_record_view *at, const rt_span_note *event)
+{
+    rt_span_note note;
+    for (uint32_t i = 0; i < event->attributes; i++)
+        rt_record_next(at, &note);
+}
+
+static bool is_attribute(const rt_span_note *note, rt_str name)
+{
+    return note->type != RT_NOTE_EVENT && note->name.length == name.length &&
+           memcmp(note->name.data, name.data, name.length) == 0;
+}
+
+/* Receivers may refuse a span that has two attributes of one name. */
+static void take_out(rt_span *span, rt_str name)
+{
+    char *end = span->notes.data + span->notes.length;
+    rt_record_view at = {.next = span->notes.data, .end = end};
+    rt_span_note note;
+    for (const char *start = at.next; rt_record_next(&at, &note); start = at.next) {
+        if (is_attribute(&note, name)) {
+            memmove(span->notes.data + (start - span->notes.data), at.next,
+                    (size_t)(end - at.next));
+            span->notes.length -= (size_t)(at.next - start);
+            span->note_count--;
+            return;
+        }
+        if (note.type == RT_NOTE_EVENT)
+            skip_event(&at, &note);
+    }
+}
+
 static void add(rt_span *span, const rt_span_note *note)
 {
-    if (!has_room(span))
+    if (span->authored && span->notes.length)
+        take_out(span, note->name);
+    if (!has_room(span, note))
         return;
     rt_notes_add(&span->notes, note);
     span->note_count++;
@@ -293,29 +351,48 @@ void rt_span_integer(rt_span *span, const char *name, int64_t value)
             &(rt_span_note){.type = RT_NOTE_INTEGER, .name = text_of(name), .integer = value});
 }
 
-static void add_field(rt_buffer *notes, const rt_field *field)
+static rt_span_note note_of(const rt_field *field)
 {
-    rt_span_note note = {.type = RT_NOTE_INTEGER, .name = text_of(field->name)};
+    rt_span_note note = {.type = RT_NOTE_INTEGER, .name = text_of(field->name ? field->name : "")};
     note.integer = field->integer;
     if (field->text) {
         note.type = RT_NOTE_TEXT;
         note.text = text_of(field->text);
     }
-    rt_notes_add(notes, &note);
+    return note;
+}
+
+/* How many attributes of an event there is room for, behind it. */
+static uint32_t count_fitting(const rt_span *span, const rt_span_note *event,
+                              const rt_field *fields, size_t count)
+{
+    size_t most = count < RT_SPAN_EVENT_NOTES ? count : RT_SPAN_EVENT_NOTES;
+    size_t size = span->notes.length + rt_note_size(event);
+    uint32_t fitting = 0;
+    while (fitting < most) {
+        rt_span_note note = note_of(&fields[fitting]);
+        size += rt_note_size(&note);
+        if (size > NOTES_MOST)
+            break;
+        fitting++;
+    }
+    return fitting;
 }
 
 void rt_span_event(rt_span *span, const char *name, const rt_field *fields, size_t count)
 {
-    if (!span || !has_room(span))
+    rt_span_note event = {.type = RT_NOTE_EVENT, .name = text_of(name)};
+    if (!span || !has_room(span, &event))
         return;
-    size_t kept = count < RT_SPAN_EVENT_NOTES ? count : RT_SPAN_EVENT_NOTES;
-    rt_span_note event = {
-        .type = RT_NOTE_EVENT, .name = text_of(name), .attributes = (uint32_t)kept};
     event.integer = (int64_t)rt_wall_time(rt_clock_now());
+    event.attributes = count_fitting(span, &event, fields, count);
     rt_notes_add(&span->notes, &event);
-    for (size_t i = 0; i < kept; i++)
-        add_field(&span->notes, &fields[i]);
-    span->note_count += 1;
+    for (uint32_t i = 0; i < event.attributes; i++) {
+        rt_span_note note = note_of(&fields[i]);
+        rt_notes_add(&span->notes, &note);
+    }
+    span->dropped += (uint32_t)count - event.attributes;
+    span->note_count++;
 }
 
 void rt_span_error(rt_span *span, const char *type, const char *message)
@@ -330,10 +407,16 @@ void rt_span_error(rt_span *span, const char *type, const char *message)
 rt_span *rt_host_span_start(rt_ctx *ctx, const char *name, uint32_t kind)
 {
     bool known = kind >= RT_SPAN_INTERNAL && kind <= RT_SPAN_CONSUMER;
-    rt_span *span = rt_span_open(ctx, "span", known ? kind : RT_SPAN_INTERNAL, rt_clock_now());
-    if (span && name)
-        span->name = rt_arena_copy(rt_unit_arena(ctx), name);
-    return span;
+    rt_span *span = rt_span_begin(rt_trace_of(ctx), "span", known ? kind : RT_SPAN_INTERNAL,
+                                  ctx->instance, rt_clock_now());
+    if (!span)
+        return NULL;
+    if (name) { /* not in the arena: a service makes spans for years */
+        span->title.length = 0;
+        rt_buffer_text(&span->title, name);
+        span->name = span->title.data;
+    }
+    return push(ctx, span);
 }
 
 static bool is_open_in(const rt_ctx *ctx, const rt_span *span)
@@ -350,12 +433,8 @@ static bool is_open_in(const rt_ctx *ctx, const rt_span *span)
 /* Only what is open here may be ended, whatever the pointer is. */
 void rt_host_span_finish(rt_ctx *ctx, rt_span *span, int result)
 {
-    if (!is_open_in(ctx, span))
-        return;
-    uint64_t now = rt_clock_now();
-    for (rt_span *inner; (inner = rt_span_current(ctx)) != span;)
-        rt_span_close(ctx, inner, now, 0);
-    rt_span_close(ctx, span, now, result);
+    if (is_open_in(ctx, span))
+        rt_span_close(ctx, span, rt_clock_now(), result);
 }
 
 /* That of its request, too, where no other is open. */
@@ -367,13 +446,16 @@ int rt_host_span_recorded(const rt_ctx *ctx)
 void rt_host_span_add(rt_ctx *ctx, const char *event, const rt_field *fields, uint64_t count)
 {
     rt_span *span = rt_span_current(ctx);
-    if (event)
+    if (!span)
+        return;
+    if (event) {
         rt_span_event(span, event, fields, count);
-    for (uint64_t i = 0; !event && span && i < count; i++) {
-        if (fields[i].text)
-            rt_span_text(span, fields[i].name, fields[i].text);
-        else
-            rt_span_integer(span, fields[i].name, fields[i].integer);
+        return;
+    }
+    span->authored = true;
+    for (uint64_t i = 0; i < count; i++) {
+        rt_span_note note = note_of(&fields[i]);
+        add(span, &note);
     }
 }
 

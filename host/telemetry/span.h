@@ -33,7 +33,9 @@ struct rt_span {
     uint32_t kind;
     uint32_t status; /* rt_span_status; RT_STATUS_UNSET: by how it ends */
     uint32_t note_count, dropped;
+    bool authored; /* what is added may be there already */
     rt_buffer notes;
+    rt_buffer title; /* a name that would not live as long */
 };
 
 typedef struct rt_span_options {

@@ -307,6 +307,30 @@ static void a_name_that_means_two_things_is_told_as_the_first(void)
     free(room);
 }
 
+static void what_is_declared_wrongly_hides_nothing(void)
+{
+    static const double falling[] = {1, 10, 5, 20};
+    static rt_instrument nameless = {.name = "", .kind = RT_COUNTER};
+    static rt_instrument disordered = {
+        .name = "test.wrong", .kind = RT_HISTOGRAM, .bounds = falling, .bound_count = 4};
+    void *room = new_room();
+    for (int life = 1; life <= 2; life++) {
+        begin(room);
+        rt_series_add(plain(&nameless), 1);
+        rt_series_observe(plain(&disordered), 7);
+        rt_series_add(plain(&counter), 1);
+        rt_metric_view *view = view_of(&room, 1, true);
+        const rt_metric_point *point = only(view, "test.wrong");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(point);
+        CU_ASSERT_EQUAL(point->family->bound_count, 2);
+        CU_ASSERT_EQUAL(point->values[2], (uint64_t)life); /* up to 10 */
+        CU_ASSERT_EQUAL(count_of(view, "test.taken"), (uint64_t)life);
+        rt_metric_view_free(view);
+    }
+    rt_metrics_close();
+    free(room);
+}
+
 /* --- processes that come and go -------------------------------------------------------------- */
 
 static void the_next_process_counts_on_and_begins_gauges_anew(void)
@@ -584,6 +608,7 @@ RT_TEST_MAIN(
     {"ten thousand histograms have room", ten_thousand_histograms_have_room},
     {"a name that means two things is told as the first",
      a_name_that_means_two_things_is_told_as_the_first},
+    {"what is declared wrongly hides nothing", what_is_declared_wrongly_hides_nothing},
     {"the next process counts on, and begins gauges anew",
      the_next_process_counts_on_and_begins_gauges_anew},
     {"a record that was being written at the end is not there",

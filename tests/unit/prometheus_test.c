@@ -60,6 +60,8 @@ static void names_hold_what_prometheus_allows(void)
     is_called("a.bucket", "s", RT_HISTOGRAM, "a_seconds");
     is_called("a.sum", "", RT_GAUGE, "a");
     is_called("a.total", "", RT_GAUGE, "a");
+    is_called("a.total.count", "", RT_GAUGE, "a");
+    is_called("a.total.total", "", RT_COUNTER, "a_total");
     is_called("count", "", RT_GAUGE, "count");
     is_called("...", "", RT_GAUGE, "_");
 }
@@ -102,6 +104,36 @@ static void a_histogram_has_cumulated_buckets_a_sum_and_a_count(void)
     rt_metrics_close();
 }
 
+static void a_label_never_meets_the_bounds_of_a_histogram(void)
+{
+    static const double bounds[] = {1};
+    static rt_instrument sizes = {
+        .name = "sizes", .kind = RT_HISTOGRAM, .bounds = bounds, .bound_count = 1};
+    static rt_instrument plain = {.name = "plain", .kind = RT_GAUGE};
+    const rt_metric_label label = {"le", RT_STR("mine")};
+    rt_metrics_open(NULL, 0);
+    rt_series_observe(rt_series_of(&sizes, &label, 1), 0.5);
+    rt_series_set(rt_series_of(&plain, &label, 1), 1);
+    rt_buffer text = text_of();
+    CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "sizes_bucket{exported_le=\"mine\",le=\"1\"} 1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "sizes_count{exported_le=\"mine\"} 1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "plain{le=\"mine\"} 1\n"));
+    rt_buffer_free(&text);
+    rt_metrics_close();
+}
+
+static void a_value_that_reads_like_a_label_hides_none(void)
+{
+    static rt_instrument odd = {.name = "odd", .kind = RT_GAUGE};
+    const rt_metric_label labels[] = {{"a", RT_STR("x,b=\"y")}, {"b", RT_STR("1")}};
+    rt_metrics_open(NULL, 0);
+    rt_series_set(rt_series_of(&odd, labels, 2), 1);
+    rt_buffer text = text_of();
+    CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "odd{a=\"x,b=\\\"y\",b=\"1\"} 1\n"));
+    rt_buffer_free(&text);
+    rt_metrics_close();
+}
+
 static void names_that_become_one_are_told_once(void)
 {
     static rt_instrument dotted = {.name = "a.b", .kind = RT_GAUGE};
@@ -136,5 +168,9 @@ RT_TEST_MAIN("prometheus", {"names spell out their units", names_spell_out_their
              {"labels and help are escaped", labels_and_help_are_escaped},
              {"a histogram has cumulated buckets, a sum and a count",
               a_histogram_has_cumulated_buckets_a_sum_and_a_count},
+             {"a label never meets the bounds of a histogram",
+              a_label_never_meets_the_bounds_of_a_histogram},
+             {"a value that reads like a label hides none",
+              a_value_that_reads_like_a_label_hides_none},
              {"names that become one are told once", names_that_become_one_are_told_once},
              {"a gauge of each worker says whose it is", a_gauge_of_each_worker_says_whose_it_is})

@@ -1,6 +1,9 @@
 /* Spans as an exporter gets them: opened in units of work, packed, and sent into a socket. */
+#include "base/redact.h"
 #include "fiber_kit.h"
 #include "span_kit.h"
+#include "telemetry/clock.h"
+#include "telemetry/tap.h"
 
 static void work_of(rt_work work, void *argument)
 {
@@ -70,6 +73,83 @@ static void what_is_left_open_ends_with_its_unit(void)
     CU_ASSERT_EQUAL(named("within")->head.status, RT_STATUS_ERROR);
     CU_ASSERT_TRUE(has_text(named("within"), "error.type", "defect"));
     CU_ASSERT_TRUE(is_text(named("forgotten")->texts[RT_TEXT_ERROR], "out of tea"));
+    stop_listening();
+}
+
+static int forget_within(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    rt_span *outer = rt_span_open(ctx, "email.send", RT_SPAN_INTERNAL, rt_clock_now());
+    rt_host_span_start(ctx, "forgotten", RT_SPAN_INTERNAL);
+    rt_host_span_start(ctx, "within", RT_SPAN_INTERNAL);
+    rt_span_close(ctx, outer, rt_clock_now(), 0);
+    CU_ASSERT_PTR_NULL(rt_trace_of(ctx)->open);
+    CU_ASSERT_EQUAL(rt_trace_of(ctx)->parent, 0);
+    rt_host_span_finish(ctx, rt_host_span_start(ctx, "later", RT_SPAN_INTERNAL), 0);
+    return 0;
+}
+
+static void what_a_provider_forgets_ends_with_its_call(void)
+{
+    listen_to_spans(1);
+    work_of(forget_within, NULL);
+    CU_ASSERT_EQUAL(got.count, 4);
+    CU_ASSERT_EQUAL(named("forgotten")->head.parent, named("email.send")->head.span);
+    CU_ASSERT_EQUAL(named("within")->head.parent, named("forgotten")->head.span);
+    CU_ASSERT_EQUAL(named("later")->head.parent, 0);
+    stop_listening();
+}
+
+static uint64_t parent_at_the_end;
+
+static void look_at_parent(rt_ctx *ctx, rt_open *open)
+{
+    (void)open;
+    parent_at_the_end = rt_trace_of(ctx)->parent;
+}
+
+static int die_within(rt_ctx *ctx, void *argument)
+{
+    static rt_open outermost = {.abandon = look_at_parent};
+    rt_trace_of(ctx)->parent = 7;
+    rt_open_push(rt_trace_of(ctx), &outermost);
+    return forget_then_die(ctx, argument);
+}
+
+/* What is logged of a unit's end is said of the request then, not of a call that is over. */
+static void after_a_death_nothing_is_inside_of_what_was_open(void)
+{
+    listen_to_spans(1);
+    work_of(die_within, "out of tea");
+    CU_ASSERT_EQUAL(parent_at_the_end, 7);
+    stop_listening();
+}
+
+static int start_by_passing_name(rt_ctx *ctx, void *argument)
+{
+    char name[16] = "brew";
+    (void)argument;
+    rt_span *span = rt_host_span_start(ctx, name, RT_SPAN_INTERNAL);
+    memset(name, 'x', sizeof name - 1);
+    rt_host_span_finish(ctx, span, 0);
+    return 0;
+}
+
+static void a_name_is_copied_and_told_from_the_beginning(void)
+{
+    uint64_t cursor = 0, missed = 0;
+    rt_buffer record = {0};
+    rt_record_view view;
+    listen_to_spans(1);
+    rt_tap_open();
+    work_of(start_by_passing_name, NULL);
+    CU_ASSERT_TRUE_FATAL(rt_tap_next(&cursor, &missed, &record));
+    CU_ASSERT_TRUE_FATAL(rt_record_read(&view, record.data, record.length));
+    CU_ASSERT_EQUAL(view.head.kind, RT_RECORD_BEGIN);
+    CU_ASSERT_TRUE(is_text(view.texts[RT_TEXT_NAME], "brew"));
+    CU_ASSERT_TRUE(is_text(named("brew")->texts[RT_TEXT_NAME], "brew"));
+    rt_buffer_free(&record);
+    rt_tap_close();
     stop_listening();
 }
 
@@ -151,6 +231,81 @@ static void work_that_is_run_has_a_span_of_its_name(void)
     stop_listening();
 }
 
+/* --- what authors say ------------------------------------------------------------------------ */
+
+static int describe_calls(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    rt_span *span = rt_span_start(ctx, "GET", RT_SPAN_CLIENT);
+    rt_span_describe_http(
+        ctx, &(rt_span_http){
+                 .method = "GET", .url = "https://tea.example/kinds", .port = 443, .status = 404});
+    rt_span_finish(ctx, span, 0);
+    span = rt_span_start(ctx, "SELECT kinds", RT_SPAN_CLIENT);
+    rt_span_describe_database(ctx, &(rt_span_database){.system = "postgresql",
+                                                       .operation = "SELECT",
+                                                       .collection = "kinds",
+                                                       .query = "SELECT name FROM kinds"});
+    rt_span_finish(ctx, span, 0);
+    span = rt_span_start(ctx, "send orders", RT_SPAN_PRODUCER);
+    rt_span_describe_message(
+        ctx, &(rt_span_message){.system = "redis", .operation = "send", .destination = "orders"});
+    return rt_span_finish(ctx, span, 0);
+}
+
+static void calls_of_others_are_described_by_the_conventions(void)
+{
+    rt_host table = fiber_table;
+    rt_span_note note;
+    table.span_start = rt_host_span_start;
+    table.span_finish = rt_host_span_finish;
+    table.span_add = rt_host_span_add;
+    rt_host_table = &table;
+    listen_to_spans(1);
+    work_of(describe_calls, NULL);
+    const rt_record_view *http = named("GET"), *query = named("SELECT kinds");
+    CU_ASSERT_TRUE(has_text(http, "http.request.method", "GET"));
+    CU_ASSERT_TRUE(has_text(http, "url.full", "https://tea.example/kinds"));
+    CU_ASSERT_TRUE(has_number(http, "server.port", 443));
+    CU_ASSERT_TRUE(has_number(http, "http.response.status_code", 404));
+    CU_ASSERT_FALSE(find_note(http, "server.address", &note)); /* it was not told */
+    CU_ASSERT_TRUE(has_text(query, "db.system", "postgresql"));
+    CU_ASSERT_TRUE(has_text(query, "db.operation.name", "SELECT"));
+    CU_ASSERT_TRUE(has_text(query, "db.collection.name", "kinds"));
+    CU_ASSERT_TRUE(has_text(query, "db.query.text", "SELECT name FROM kinds"));
+    CU_ASSERT_FALSE(find_note(query, "server.port", &note));
+    CU_ASSERT_TRUE(has_text(named("send orders"), "messaging.system", "redis"));
+    CU_ASSERT_TRUE(has_text(named("send orders"), "messaging.operation.type", "send"));
+    CU_ASSERT_TRUE(has_text(named("send orders"), "messaging.destination.name", "orders"));
+    stop_listening();
+    rt_host_table = &fiber_table;
+}
+
+static int tell_secrets(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    rt_trace_of(ctx)->state = "vendor=swordfish-1";
+    rt_span *span = rt_host_span_start(ctx, "fish swordfish-1", RT_SPAN_INTERNAL);
+    rt_host_span_add(ctx, NULL, (rt_field[]){{"password", "swordfish-1", 0}}, 1);
+    rt_host_span_add(ctx, "tried", (rt_field[]){{"password", "swordfish-1", 0}}, 1);
+    rt_host_span_finish(ctx, span, rt_host_fail(ctx, RT_EUNAVAILABLE, "no swordfish-1 here"));
+    return 0;
+}
+
+static void no_part_of_a_span_holds_a_secret(void)
+{
+    rt_redact_add("swordfish-1");
+    listen_to_spans(1);
+    work_of(tell_secrets, NULL);
+    CU_ASSERT_EQUAL(got.count, 1);
+    CU_ASSERT_PTR_NULL(memmem(got.bytes, got.length, "swordfish-1", 11));
+    CU_ASSERT_TRUE(has_text(named("fish ***"), "password", "***"));
+    CU_ASSERT_TRUE(is_text(named("fish ***")->texts[RT_TEXT_STATE], "vendor=***"));
+    CU_ASSERT_TRUE(is_text(named("fish ***")->texts[RT_TEXT_ERROR], "no *** here"));
+    stop_listening();
+    rt_redact_forget();
+}
+
 /* --- limits ---------------------------------------------------------------------------------- */
 
 static int add_many(rt_ctx *ctx, void *argument)
@@ -160,8 +315,11 @@ static int add_many(rt_ctx *ctx, void *argument)
     memset(large, 'x', sizeof large - 1);
     rt_span *span = rt_host_span_start(ctx, "many", RT_SPAN_INTERNAL);
     rt_host_span_add(ctx, NULL, (rt_field[]){{"large", large, 0}}, 1);
-    for (int i = 0; i < 200; i++)
-        rt_host_span_add(ctx, NULL, (rt_field[]){{"number", NULL, i}}, 1);
+    for (int i = 0; i < 200; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "number %d", i);
+        rt_host_span_add(ctx, NULL, (rt_field[]){{name, NULL, i}}, 1);
+    }
     rt_host_span_finish(ctx, span, 0);
     return 0;
 }
@@ -177,6 +335,73 @@ static void attributes_beyond_the_limits_are_counted_and_left_out(void)
     CU_ASSERT_EQUAL(many->head.dropped, 201 - RT_SPAN_NOTES + 1); /* the correlation id, too */
     CU_ASSERT_TRUE(find_note(many, "large", &note));
     CU_ASSERT_EQUAL(note.text.length, RT_RECORD_TEXT);
+    stop_listening();
+}
+
+static int add_largest(rt_ctx *ctx, void *argument)
+{
+    static char large[RT_RECORD_TEXT + 100];
+    memset(large, 'x', sizeof large - 1);
+    const rt_field fields[] = {{"a", large, 0}, {"b", large, 0}, {"c", large, 0}};
+    rt_span *span = rt_host_span_start(ctx, large, RT_SPAN_INTERNAL);
+    rt_host_span_add(ctx, argument, fields, 3);
+    rt_host_span_finish(ctx, span, rt_host_fail(ctx, RT_EUNAVAILABLE, "%s", large));
+    return 0;
+}
+
+/* The span itself arrives, and says that it failed. */
+static void a_span_is_never_too_large_to_be_sent(void)
+{
+    rt_span_note note;
+    static char event[] = "event";
+    for (int with_event = 0; with_event < 2; with_event++) {
+        listen_to_spans(1);
+        work_of(add_largest, with_event ? event : NULL);
+        CU_ASSERT_EQUAL(got.count, 1);
+        CU_ASSERT_EQUAL(got.batch.dropped[0], 0);
+        CU_ASSERT_EQUAL(got.views[0].head.status, RT_STATUS_ERROR);
+        CU_ASSERT_TRUE(find_note(&got.views[0], "a", &note));
+        CU_ASSERT_FALSE(find_note(&got.views[0], "b", &note));
+        CU_ASSERT_TRUE(has_text(&got.views[0], "error.type", "UNAVAILABLE"));
+        CU_ASSERT_EQUAL(got.views[0].head.dropped, 3); /* b, c, the exception's message */
+        stop_listening();
+    }
+}
+
+static int count_notes(const rt_record_view *view, const char *name)
+{
+    rt_record_view copy = *view;
+    rt_span_note note;
+    int count = 0;
+    while (rt_record_next(&copy, &note))
+        count += is_text(note.name, name);
+    return count;
+}
+
+static int add_again(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    rt_span *span = rt_host_span_start(ctx, "again", RT_SPAN_INTERNAL);
+    rt_host_span_add(ctx, NULL, (rt_field[]){{"kind", "a longer text", 0}, {"n", NULL, 1}}, 2);
+    rt_host_span_add(ctx, "event", (rt_field[]){{"kind", "of the event", 0}}, 1);
+    rt_host_span_add(ctx, NULL, (rt_field[]){{"kind", "b", 0}, {"n", "two", 0}}, 2);
+    rt_host_span_add(ctx, NULL, (rt_field[]){{"error.type", "mine", 0}, {NULL, NULL, 3}}, 2);
+    rt_host_span_finish(ctx, span, -RT_ENOT_FOUND);
+    return 0;
+}
+
+static void of_attributes_with_one_name_the_last_counts(void)
+{
+    listen_to_spans(1);
+    work_of(add_again, NULL);
+    const rt_record_view *again = named("again");
+    CU_ASSERT_EQUAL(count_notes(again, "kind"), 2); /* and that of the event */
+    CU_ASSERT_TRUE(has_text(again, "kind", "of the event"));
+    CU_ASSERT_EQUAL(count_notes(again, "n"), 1);
+    CU_ASSERT_TRUE(has_text(again, "n", "two"));
+    CU_ASSERT_EQUAL(count_notes(again, "error.type"), 1);
+    CU_ASSERT_TRUE(has_text(again, "error.type", "NOT_FOUND"));
+    CU_ASSERT_EQUAL(again->head.dropped, 0);
     stop_listening();
 }
 
@@ -381,23 +606,57 @@ static void what_a_process_left_is_sent_by_another(void)
     rt_loop_close();
 }
 
-RT_TEST_MAIN("span", {"spans nest and say how they ended", spans_nest_and_say_how_they_ended},
-             {"what is left open ends with its unit", what_is_left_open_ends_with_its_unit},
-             {"children are inside of the span they were started in",
-              children_are_inside_of_the_span_they_were_started_in},
-             {"ending a span twice or in disorder is harmless",
-              ending_a_span_twice_or_in_disorder_is_harmless},
-             {"work that is run has a span of its name", work_that_is_run_has_a_span_of_its_name},
-             {"attributes beyond the limits are counted and left out",
-              attributes_beyond_the_limits_are_counted_and_left_out},
-             {"a reader that does not keep up costs spans and no time",
-              a_reader_that_does_not_keep_up_costs_spans_and_no_time},
-             {"a share of the traces is recorded", a_share_of_the_traces_is_recorded},
-             {"the caller decides about a trace that comes in",
-              the_caller_decides_about_a_trace_that_comes_in},
-             {"traceparents are read as the specification says",
-              traceparents_are_read_as_the_specification_says},
-             {"a traceparent comes back as it was read", a_traceparent_comes_back_as_it_was_read},
-             {"a tracestate that is damaged is dropped", a_tracestate_that_is_damaged_is_dropped},
-             {"damaged records are refused", damaged_records_are_refused},
-             {"what a process left is sent by another", what_a_process_left_is_sent_by_another})
+static int scribble_and_make(rt_ctx *ctx, void *argument)
+{
+    make_spans(ctx, argument);
+    memset(room, 0xff, sizeof(uint64_t)); /* how much is used, as the supervisor reads it */
+    return make_spans(ctx, argument);
+}
+
+static void a_process_does_not_follow_what_others_write_into_its_room(void)
+{
+    int count = 3;
+    listen_to_spans(1);
+    rt_loop_open(&(rt_loop_options){0});
+    rt_outlet_attach();
+    rt_unit_start(&(rt_unit_options){.instance = &shop, .name = "test"}, scribble_and_make, &count);
+    rt_outlet_detach();
+    receive();
+    CU_ASSERT_EQUAL(got.count, 6);
+    stop_listening();
+    uv_run(rt_loop_uv(), UV_RUN_NOWAIT);
+    rt_loop_close();
+}
+
+RT_TEST_MAIN(
+    "span", {"spans nest and say how they ended", spans_nest_and_say_how_they_ended},
+    {"what is left open ends with its unit", what_is_left_open_ends_with_its_unit},
+    {"what a provider forgets ends with its call", what_a_provider_forgets_ends_with_its_call},
+    {"after a death nothing is inside of what was open",
+     after_a_death_nothing_is_inside_of_what_was_open},
+    {"a name is copied, and told from the beginning", a_name_is_copied_and_told_from_the_beginning},
+    {"children are inside of the span they were started in",
+     children_are_inside_of_the_span_they_were_started_in},
+    {"ending a span twice or in disorder is harmless",
+     ending_a_span_twice_or_in_disorder_is_harmless},
+    {"work that is run has a span of its name", work_that_is_run_has_a_span_of_its_name},
+    {"calls of others are described by the conventions",
+     calls_of_others_are_described_by_the_conventions},
+    {"no part of a span holds a secret", no_part_of_a_span_holds_a_secret},
+    {"attributes beyond the limits are counted and left out",
+     attributes_beyond_the_limits_are_counted_and_left_out},
+    {"a span is never too large to be sent", a_span_is_never_too_large_to_be_sent},
+    {"of attributes with one name the last counts", of_attributes_with_one_name_the_last_counts},
+    {"a reader that does not keep up costs spans and no time",
+     a_reader_that_does_not_keep_up_costs_spans_and_no_time},
+    {"a share of the traces is recorded", a_share_of_the_traces_is_recorded},
+    {"the caller decides about a trace that comes in",
+     the_caller_decides_about_a_trace_that_comes_in},
+    {"traceparents are read as the specification says",
+     traceparents_are_read_as_the_specification_says},
+    {"a traceparent comes back as it was read", a_traceparent_comes_back_as_it_was_read},
+    {"a tracestate that is damaged is dropped", a_tracestate_that_is_damaged_is_dropped},
+    {"damaged records are refused", damaged_records_are_refused},
+    {"what a process left is sent by another", what_a_process_left_is_sent_by_another},
+    {"a process does not follow what others write into its room",
+     a_process_does_not_follow_what_others_write_into_its_room})

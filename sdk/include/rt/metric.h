@@ -13,7 +13,8 @@
  *
  * A counter only grows; a value below 0 is left out. A gauge is how things are now in this process,
  * summed over processes. A histogram puts values into buckets by their upper bounds, ascending;
- * without any they suit seconds: 5 ms to 10 s.
+ * without any they suit seconds: 5 ms to 10 s. Of bounds that do not ascend those up to the first
+ * such count, and a warning says so.
  *
  * Call these on the loop's thread alone (any fiber; not in rt_blocking, not in threads of a
  * module's own: there it is not counted). Nothing here waits or fails. A call costs some 60 ns.

@@ -7,7 +7,7 @@
  * Ownership: texts are copied. A span is open from rt_span_start to rt_span_finish in the context
  * it was started in; one that is forgotten ends with its unit of work. Waiting: nothing here waits.
  * Threads: the fiber that runs the context. Limits: 128 attributes and events a span, 16 KiB a
- * text; more is left out and counted.
+ * text, 31 KiB in all; more is left out and counted. Of attributes with one name the last counts.
  *
  * Source: OpenTelemetry's trace API and semantic conventions (1.27); W3C Trace Context.
  *
@@ -89,7 +89,15 @@ static inline const char *rt_traceparent(rt_ctx *ctx, char text[RT_TRACEPARENT_S
     return RT_HAS(rt_host_table, traceparent) ? rt_host_table->traceparent(ctx, text) : NULL;
 }
 
-/* What a client span of HTTP tells. The URL without user and password. */
+/* What is known of them. */
+static inline void rt_span_describe_(rt_ctx *ctx, const rt_field *fields, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        if (fields[i].text || fields[i].integer)
+            rt_span_add(ctx, NULL, &fields[i], 1);
+}
+
+/* What a client span of HTTP tells; NULL and 0: left out. The URL without user and password. */
 typedef struct rt_span_http {
     const char *method; /* as sent */
     const char *url;
@@ -105,7 +113,7 @@ static inline void rt_span_describe_http(rt_ctx *ctx, const rt_span_http *call)
                                {"server.address", call->address, 0},
                                {"server.port", NULL, call->port},
                                {"http.response.status_code", NULL, call->status}};
-    rt_span_add(ctx, NULL, fields, call->status ? 5 : 4);
+    rt_span_describe_(ctx, fields, sizeof fields / sizeof fields[0]);
 }
 
 /* What a client span of a database tells; its name is `operation collection`, or what of that is
@@ -129,9 +137,7 @@ static inline void rt_span_describe_database(rt_ctx *ctx, const rt_span_database
                                {"db.query.text", call->query, 0},
                                {"server.address", call->address, 0},
                                {"server.port", NULL, call->port}};
-    for (uint32_t i = 0; i < 7; i++)
-        if (fields[i].text || fields[i].integer)
-            rt_span_add(ctx, NULL, &fields[i], 1);
+    rt_span_describe_(ctx, fields, sizeof fields / sizeof fields[0]);
 }
 
 /* What a producer's or consumer's span tells; its name is `operation destination`. */
@@ -148,9 +154,7 @@ static inline void rt_span_describe_message(rt_ctx *ctx, const rt_span_message *
                                {"messaging.operation.type", message->operation, 0},
                                {"messaging.destination.name", message->destination, 0},
                                {"messaging.message.id", message->id, 0}};
-    for (uint32_t i = 0; i < 4; i++)
-        if (fields[i].text)
-            rt_span_add(ctx, NULL, &fields[i], 1);
+    rt_span_describe_(ctx, fields, sizeof fields / sizeof fields[0]);
 }
 
 #endif
