@@ -495,6 +495,23 @@ class Security(unittest.TestCase):
             self.assertNotIn("not-to-be-seen", made.log())
 
 
+    def test_a_header_that_the_collector_repeats_is_not_logged(self):
+        key = "a-key-to-be-kept"
+        for mode, details in (("status", {"status": 401}), ("partial", {"rejected": 1})):
+            with self.subTest(mode=mode), collector() as peer, exporting(
+                    to(peer, 'headers = "@env:KEY"; ' + QUICK),
+                    environment={"KEY": f"authorization=Bearer%20{key}"}) as made:
+                said = f"no such key: {key}"
+                reason = said if mode == "partial" else f"\x12{chr(len(said))}{said}"
+                peer.answer(mode, message=reason, only="/v1/traces", **details)
+                work(made, 0, 1)
+                made.wait_for_log('"no such key: ***"')
+                self.assertEqual(peer.requests("/v1/traces")[0]["headers"]["authorization"],
+                                 f"Bearer {key}")
+                self.assertEqual(made.stop(), 0)
+                self.assertNotIn(key, made.log())
+
+
 def counts(peer, name):
     """By error type; None: without."""
     metric = peer.metrics().get(name, {"sum": {"dataPoints": []}})
