@@ -20,6 +20,7 @@
 #define RT_SECOND UINT64_C(1000000000)
 
 #define TOLD_EVERY RT_SECOND /* ns */
+#define DRAIN_PART 5         /* of the time for the last: workers of another exporter go on */
 
 struct child {
     int control;
@@ -134,7 +135,7 @@ static void serve(struct child *child)
 static void finish(struct child *child)
 {
     uint64_t end = rt_monotonic() + child->limit;
-    rt_exporter_drain(child->exporter);
+    rt_exporter_drain(child->exporter, rt_monotonic() + child->limit / DRAIN_PART);
     if (child->metrics_due)
         take_metrics(child);
     rt_exporter_flush(child->exporter);
