@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,12 @@ size_t rt_utf8_sequence(const char *bytes, size_t length)
     return 0;
 }
 
+/* U+0080 to U+009F, of a well-formed sequence. */
+static bool is_high_control(const char *sequence)
+{
+    return (unsigned char)sequence[0] == 0xc2 && (unsigned char)sequence[1] < 0xa0;
+}
+
 static void json_character(rt_buffer *buffer, unsigned char character)
 {
     static const char short_forms[] = "\"\"\\\\\bb\ff\nn\rr\tt";
@@ -115,6 +122,8 @@ void rt_buffer_json(rt_buffer *buffer, const char *text, size_t length)
         size_t size = rt_utf8_sequence(text + i, length - i);
         if (size == 1)
             json_character(buffer, (unsigned char)text[i]);
+        else if (size == 2 && is_high_control(text + i))
+            rt_buffer_format(buffer, "\\u%04x", (unsigned char)text[i + 1]);
         else
             rt_buffer_add(buffer, size ? text + i : "\xef\xbf\xbd", size ? size : 3);
         i += size ? size : 1;
@@ -139,7 +148,7 @@ void rt_buffer_visible(rt_buffer *buffer, const char *text)
         size = rt_utf8_sequence(text, left);
         if (size == 0)
             rt_buffer_text(buffer, "\xef\xbf\xbd");
-        else if (c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)text[1] < 0xa0))
+        else if (c < 0x20 || c == 0x7f || is_high_control(text))
             rt_buffer_char(buffer, c == '\t' ? ' ' : '?');
         else
             rt_buffer_add(buffer, text, size);

@@ -20,8 +20,8 @@ void rt_buffer_char(rt_buffer *buffer, char character);
 void rt_buffer_format(rt_buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void rt_buffer_vformat(rt_buffer *buffer, const char *format, va_list arguments);
-/* As the inside of a JSON string: quotes, backslashes and controls escaped, invalid UTF-8 replaced
- * by U+FFFD. */
+/* As the inside of a JSON string: quotes, backslashes and controls (also U+0080 to U+009F) escaped,
+ * invalid UTF-8 replaced by U+FFFD. */
 void rt_buffer_json(rt_buffer *buffer, const char *text, size_t length);
 /* A whole JSON string, quotes included; null for NULL. */
 void rt_buffer_quote(rt_buffer *buffer, const char *text);

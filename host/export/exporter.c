@@ -163,10 +163,10 @@ void rt_exporter_flush(rt_exporter *exporter)
     exporter->flushing = true;
 }
 
-void rt_exporter_drain(rt_exporter *exporter)
+void rt_exporter_drain(rt_exporter *exporter, uint64_t until)
 {
     uint64_t now = rt_export_now();
-    while (read_records(exporter, now))
-        ;
+    while (read_records(exporter, now) && now < until)
+        now = rt_export_now();
     exporter->records = -1;
 }

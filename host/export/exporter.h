@@ -74,8 +74,8 @@ void rt_exporter_metrics(rt_exporter *exporter, const rt_metric_view *view,
 
 /* From now on nothing waits for more to come with it. */
 void rt_exporter_flush(rt_exporter *exporter);
-/* Takes what is on the socket and then no more. */
-void rt_exporter_drain(rt_exporter *exporter);
+/* Takes what is on the socket, until then (monotonic ns) at most, and no more. */
+void rt_exporter_drain(rt_exporter *exporter, uint64_t until);
 bool rt_exporter_is_idle(const rt_exporter *exporter);
 /* What is left counts as given up. */
 void rt_exporter_give_up(rt_exporter *exporter);

@@ -160,11 +160,11 @@ void rt_exporter_metrics(rt_exporter *exporter, const rt_metric_view *view,
     size_t dropped = 0;
     for (size_t i = 0; way->is_open && i < view->family_count; i++) {
         const rt_metric_family *family = view->families[i];
-        if (rt_exporter_held(exporter) >= exporter->room) {
-            dropped += family->point_count;
-            continue;
-        }
         for (size_t from = 0, count; from < family->point_count; from += count) {
+            if (rt_exporter_held(exporter) >= exporter->room) {
+                dropped += family->point_count - from;
+                break;
+            }
             if (way->bundle.items && is_full(exporter, way))
                 close_bundle(exporter, way);
             count = rt_otlp_family(rt_bundle_items(&way->bundle, "rt", RT_VERSION), family, from,

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/pairs.h"
+#include "base/redact.h"
 #include "export/response.h"
 #include "telemetry/log.h"
 
@@ -91,9 +92,18 @@ static bool add_header(rt_sender *sender, const char *line)
     return longer != NULL;
 }
 
+/* What a collector answers is logged, and it may repeat what it was sent. */
+static void hide(const char *value)
+{
+    const char *space = strchr(value, ' ');
+    rt_redact_add(value);
+    rt_redact_add(space ? space + 1 : NULL);
+}
+
 static bool add_own_header(void *user, const char *name, const char *value)
 {
     rt_buffer line = {0};
+    hide(value);
     rt_buffer_format(&line, *value ? "%s: %s" : "%s;", name, value);
     bool added = add_header(user, line.data);
     explicit_bzero(line.data, line.length);

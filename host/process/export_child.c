@@ -4,6 +4,7 @@
 #include "process/exporting.h"
 #include "process/generation.h"
 #include "process/instance_id.h"
+#include "process/logs.h"
 #include "process/metric_pool.h"
 #include "process/privilege.h"
 #include "process/process.h"
@@ -20,10 +21,12 @@
 #define RT_SECOND UINT64_C(1000000000)
 
 #define TOLD_EVERY RT_SECOND /* ns */
+#define DRAIN_PART 5         /* of the time for the last: workers of another exporter go on */
 
 struct child {
     int control;
     rt_inbox inbox;
+    rt_parcel parcel; /* that came with messages */
     rt_arena arena;
     rt_setup *setup;
     char instance[RT_INSTANCE_ID];
@@ -67,11 +70,14 @@ static void take_messages(struct child *child)
 {
     rt_message message;
     int taken;
-    while ((taken = rt_inbox_take(&child->inbox, &child->arena, &message)) > 0)
-        if (message.kind == RT_TELL_STOP) {
-            child->stops = true;
-            child->limit = message.number;
-        }
+    while ((taken = rt_inbox_take(&child->inbox, &child->arena, &message)) > 0) {
+        if (message.kind == RT_TELL_REOPEN)
+            rt_logs_take(child->setup->plan, message.number, &child->parcel, NULL, 0);
+        if (message.kind != RT_TELL_STOP)
+            continue;
+        child->stops = true;
+        child->limit = message.number;
+    }
     child->stops |= taken < 0;
 }
 
@@ -134,7 +140,7 @@ static void serve(struct child *child)
 static void finish(struct child *child)
 {
     uint64_t end = rt_monotonic() + child->limit;
-    rt_exporter_drain(child->exporter);
+    rt_exporter_drain(child->exporter, rt_monotonic() + child->limit / DRAIN_PART);
     if (child->metrics_due)
         take_metrics(child);
     rt_exporter_flush(child->exporter);
@@ -155,13 +161,6 @@ static void ignore_signals(void)
         signal(ignored[i], SIG_IGN);
 }
 
-static int open_log(const rt_plan *plan)
-{
-    rt_log_options log = {plan->host.log.level, plan->host.log.format, plan->host.log.file,
-                          plan->host.name};
-    return rt_log_open(&log);
-}
-
 static int confine(const rt_plan *plan)
 {
     rt_buffer problem = {0};
@@ -175,13 +174,13 @@ static int confine(const rt_plan *plan)
 static int open_child(struct child *child)
 {
     const rt_plan *plan = child->setup->plan;
-    const char *error = "";
+    const char *error = "", *log;
     rt_export_settings settings = {.telemetry = &plan->host.telemetry,
                                    .environment = rt_environment_names[plan->environment],
                                    .instance = child->instance,
                                    .follows = child->setup->number > 1};
     rt_instance_id(child->instance);
-    if (open_log(plan) < 0)
+    if (rt_logs_open(plan, &log) < 0)
         return EX_IOERR;
     if (confine(plan) < 0)
         return EX_OSERR;
@@ -199,6 +198,7 @@ int rt_export_main(void)
         return EX_USAGE;
     ignore_signals();
     rt_arena_init(&child.arena);
+    child.inbox.parcel = &child.parcel;
     child.setup = rt_setup_receive(&child.inbox, &child.arena, child.control);
     int code = child.setup ? open_child(&child) : EX_PROTOCOL;
     if (code == 0) {
@@ -207,6 +207,7 @@ int rt_export_main(void)
         finish(&child);
     }
     rt_inbox_free(&child.inbox);
+    rt_parcel_drop(&child.parcel);
     rt_arena_free(&child.arena);
     return code;
 }

@@ -2,6 +2,7 @@
 
 #include "process/exporting_metrics.h"
 #include "process/generation.h"
+#include "process/logs.h"
 #include "process/metric_pool.h"
 #include "process/process.h"
 #include "process/role.h"
@@ -45,6 +46,7 @@ static void forget(rt_exporter_child *child)
     if (child->control >= 0)
         close(child->control);
     rt_inbox_free(&child->inbox);
+    rt_parcel_drop(&child->parcel);
     rt_buffer_wipe(&child->outbox);
     *child = (rt_exporter_child){.control = -1};
 }
@@ -339,14 +341,30 @@ void rt_exporting_poll(const rt_exporting *exporting, struct pollfd *polls)
 
 static void send_more(rt_exporter_child *child)
 {
-    ssize_t sent = send(child->control, child->outbox.data + child->sent,
-                        child->outbox.length - child->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = rt_parcel_send(child->control, child->outbox.data, child->outbox.length,
+                                  child->sent, &child->parcel);
     bool hopeless = sent < 0 && errno != EAGAIN && errno != EINTR;
     child->sent += sent > 0 ? (size_t)sent : 0;
     if (!hopeless && child->sent < child->outbox.length)
         return;
     rt_buffer_wipe(&child->outbox);
+    rt_parcel_drop(&child->parcel);
     child->sent = 0;
+}
+
+/* What was opened before and is not sent yet is replaced. */
+void rt_exporting_reopen(rt_exporting *exporting, int log)
+{
+    rt_exporter_child *child = &exporting->children[RT_EXPORTER_NEW];
+    bool pending = child->parcel.count > 0;
+    if (child->control < 0)
+        return;
+    rt_parcel_drop(&child->parcel);
+    rt_parcel_add(&child->parcel, log);
+    if (pending)
+        return;
+    child->parcel.at = child->outbox.length;
+    rt_message_pack(&child->outbox, &(rt_message){.kind = RT_TELL_REOPEN, .number = RT_REOPEN_LOG});
 }
 
 static void hang_up(rt_exporter_child *child)

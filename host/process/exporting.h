@@ -26,6 +26,7 @@ typedef struct rt_exporter_child {
     rt_inbox inbox;
     rt_buffer outbox; /* not yet sent */
     size_t sent;
+    rt_parcel parcel; /* goes with a message of the outbox */
     uint64_t started;
     uint64_t due; /* when it is killed; 0: not */
     uint64_t told[RT_SIGNAL_COUNT][RT_EXPORT_KINDS];
@@ -52,6 +53,8 @@ void rt_exporting_free(rt_exporting *exporting);
 int rt_exporting_socket(rt_exporting *exporting, const rt_plan *plan);
 /* From now on this plan says where telemetry goes; also what the supervisor logs. */
 void rt_exporting_follow(rt_exporting *exporting, const rt_plan *plan);
+/* The log's file was opened anew, and the newest one is to go over to it. */
+void rt_exporting_reopen(rt_exporting *exporting, int log);
 /* No more records will come: what there is is sent, for RT_EXPORT_LAST at most. */
 void rt_exporting_stop(rt_exporting *exporting);
 void rt_exporting_kill(rt_exporting *exporting);

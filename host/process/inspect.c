@@ -143,7 +143,7 @@ int rt_host_observe(rt_ctx *ctx, rt_observation *observation)
         return rt_host_fail(ctx, RT_EINVALID_ARGUMENT, "the observation has no `size`");
     rt_struct_copy(&seen, observation);
     seen.missed = seen.length = 0;
-    uint64_t end = rt_host_now() + seen.timeout;
+    uint64_t now = rt_host_now(), end = now + seen.timeout < now ? UINT64_MAX : now + seen.timeout;
     int result = 0;
     for (collect(&seen); result == 0 && !seen.length && !seen.missed && rt_host_now() < end;
          collect(&seen))

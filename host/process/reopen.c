@@ -66,6 +66,7 @@ static void reopen(rt_supervisor *supervisor, const rt_generation *generation,
     for (size_t i = 0; i < generation->count; i++)
         pass(reopening, &generation->workers[i]);
     if (generation == ours && reopening->fds[0] >= 0) {
+        rt_exporting_reopen(&supervisor->exporting, reopening->fds[0]);
         rt_log_reopen(reopening->fds[0]);
         reopening->fds[0] = -1;
     }

@@ -59,9 +59,12 @@ static void write_all(const char *text, size_t length)
 static void enter_screen(void)
 {
     static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
-    struct sigaction action = {.sa_handler = on_signal};
-    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++)
+    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
+        /* A window that changes is no reason to give up an answer that is under way. */
+        struct sigaction action = {.sa_handler = on_signal,
+                                   .sa_flags = watched[i] == SIGWINCH ? SA_RESTART : 0};
         sigaction(watched[i], &action, NULL);
+    }
     struct termios raw;
     if (tcgetattr(STDIN_FILENO, &usual) == 0) {
         raw = usual;
@@ -164,6 +167,8 @@ static int show_live(struct top *top)
         draw(top, true);
     while (wait_on_screen(top) && !(code = take_next(top)));
     leave_screen();
+    if (ended) /* also where that cut an answer short */
+        code = 0;
     if (code) /* what was said of it went with the screen */
         fprintf(stderr, "%s: rtd answers no more\n", top->arguments->program);
     return code;

@@ -2,6 +2,7 @@
 #include "telemetry/log_record.h"
 #include "telemetry/span.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,12 +19,21 @@ static const struct {
     [RT_LOG_ERROR] = {"ERROR", "\033[31m"}, [RT_LOG_FATAL] = {"FATAL", "\033[1;31m"},
 };
 
+/* U+0080 to U+009F: terminals take some of them for the beginning of a sequence. */
+static bool is_high_control(const char *text)
+{
+    return (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] >= 0x80 &&
+           (unsigned char)text[1] < 0xa0;
+}
+
 /* A record is one line: what would end it or steer a terminal is written as an escape. */
 static void plain(rt_buffer *line, const char *text)
 {
     for (const char *c = text; *c; c++) {
         if (*c == '\n')
             rt_buffer_text(line, "\\n");
+        else if (is_high_control(c))
+            rt_buffer_format(line, "\\x%02x", (unsigned char)*++c);
         else if ((unsigned char)*c < 0x20 || *c == 0x7f)
             rt_buffer_format(line, "\\x%02x", (unsigned char)*c);
         else
@@ -72,10 +82,9 @@ void rt_log_line_pretty(rt_buffer *line, const rt_log_style *style, const rt_log
     plain(line, record->message);
     for (uint64_t i = 0; i < record->field_count; i++) {
         const rt_field *field = &record->fields[i];
-        if (field->text)
-            pretty_field(line, field->name, field->text);
-        else
-            rt_buffer_format(line, " %s=%lld", field->name, (long long)field->integer);
+        char number[24];
+        snprintf(number, sizeof number, "%lld", (long long)field->integer);
+        pretty_field(line, field->name, field->text ? field->text : number);
     }
     if (has_trace(record)) {
         char trace[RT_LOG_TRACE_ID];

@@ -12,8 +12,9 @@ import unittest
 
 from running import PREFIX, PROBES, Runtime, wait_for
 
-PEER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peers",
-                    "devtools.mjs")
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PEER = os.path.join(TESTS, "peers", "devtools.mjs")
+STORE = os.path.join(os.path.dirname(TESTS), "plugins", "devtools", "page", "store.js")
 DOCUMENTS = ("plan", "config", "diagnostics", "routes", "effects", "health", "process")
 LOOPBACK = {"Host": "localhost"}
 PIXEL = "https://tracker.example/pixel.png"  # that a mail wants, and does not get
@@ -327,6 +328,34 @@ class Live(Devtools):
             pass
         self.assertEqual(runtime.child.wait(60), 0)
         self.assertNotIn("interrupted", runtime.log)
+
+
+KEEPING = """
+const source = fs.readFileSync(process.argv[1], 'utf8');
+const { store, spansOf } = await import('data:text/javascript,' + encodeURIComponent(source));
+const span = (id, more) => ({ kind: 'span', trace: 't', span: id, name: id, time: 1, ...more });
+store.take([span('stream', { kind: 'begin' })]);
+for (let i = 0; i < 9000; i++) {
+  const inside = { parent: 'stream' };
+  store.take([span(`s${i}`, { ...inside, kind: 'begin' }), span(`s${i}`, inside),
+              { kind: 'log', trace: 't', span: 'stream', name: `line ${i}`, level: 'info' }]);
+}
+const [unit] = store.units;
+console.log(JSON.stringify({ units: store.units.length, rows: spansOf(unit).length,
+  left: unit.trace.left, lines: unit.logs.length, newest: unit.logs.at(-1).name,
+  all: store.logs.length, linked: store.logs.every((line) => line.unit === unit) }));
+"""
+
+
+class Keeping(unittest.TestCase):
+    def test_one_that_works_for_days_fills_no_memory_of_the_page(self):
+        done = subprocess.run(["node", "--input-type=module", "-e",
+                               "import fs from 'node:fs';" + KEEPING, STORE],
+                              text=True, capture_output=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout),
+                         {"units": 1, "rows": 2000, "left": 7001, "lines": 2000,
+                          "newest": "line 8999", "all": 5000, "linked": True})
 
 
 @unittest.skipUnless(os.path.exists("/usr/bin/chromium"), "chromium is not installed")

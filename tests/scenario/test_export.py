@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import re
 import signal
@@ -19,10 +20,11 @@ NO_ACCESS_LOG = ("--set", "http.access_log.format=off")
 
 
 @contextlib.contextmanager
-def exporting(telemetry="", more="", arguments=(), **options):
+def exporting(telemetry="", more="", arguments=(), plugins=(), **options):
     """rtd with a module that serves GET /work/{id}/{ms}, and the telemetry settings given."""
     with deployment(("target",), f"telemetry: {{ {telemetry} }};\n{more}") as made:
-        made.add("clock-system", f"{BUILD}/plugins")
+        for plugin in ("clock-system", *plugins):
+            made.add(plugin, f"{BUILD}/plugins")
         made.start_ready(*arguments, **options)
         yield made
 
@@ -59,6 +61,13 @@ def request(made, path, headers):
     connection = http.client.HTTPConnection("127.0.0.1", made.port, timeout=60)
     with contextlib.closing(connection):
         connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
+
+
+def post(made, path, content):
+    connection = http.client.HTTPConnection("127.0.0.1", made.port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("POST", path, json.dumps(content), {"Content-Type": "application/json"})
         return connection.getresponse().status
 
 
@@ -112,8 +121,10 @@ class Content(unittest.TestCase):
             self.assertEqual({point["asInt"] for point in reloads["sum"]["dataPoints"]}, {"0"})
 
     def test_log_lines_of_workers_and_of_rtd_arrive_with_their_trace(self):
-        with collector() as peer, exporting(to(peer, 'logs: { delay = "20 ms"; };')) as made:
-            work(made, 0, 1)
+        quick = 'logs: { delay = "20 ms"; }; traces: { delay = "20 ms"; };'
+        with collector() as peer, exporting(to(peer, quick), plugins=("orders", "email-memory")) as made:
+            order = {"sku": "tea-1", "quantity": 2, "email": "ann@example.org"}
+            self.assertEqual(post(made, "/orders", order), 201)
             made.process.send_signal(signal.SIGHUP)
             made.wait_for_log("reloaded")
 
@@ -124,10 +135,11 @@ class Content(unittest.TestCase):
             self.assertEqual((line["severityNumber"], line["severityText"]),
                              ("SEVERITY_NUMBER_INFO", "INFO"))
             self.assertEqual(line["timeUnixNano"], line["observedTimeUnixNano"])
-            spans = {span["spanId"]: span["traceId"] for _, _, span in peer.spans()}
-            within = [line for _, _, line in peer.logs() if line.get("spanId")]
-            for line in within:
-                self.assertEqual(line["traceId"], spans.get(line["spanId"], line["traceId"]))
+            _, scope, line = wait_for(lambda: line_of("captured mail"), "the line of a module")
+            self.assertEqual(scope["name"], "email-memory")
+            wait_for(lambda: "/orders" in peer.paths(), "the spans of the request")
+            send, = [span for _, _, span in peer.spans() if span["name"] == "email.send"]
+            self.assertEqual((line["traceId"], line["spanId"]), (send["traceId"], send["spanId"]))
 
     def test_no_line_of_the_exporter_goes_to_itself(self):
         with collector() as peer, exporting(to(peer, 'logs: { delay = "20 ms"; };')) as made:
@@ -493,6 +505,23 @@ class Security(unittest.TestCase):
             work(made, 0, 1)
             made.wait_for_log(f"cannot export traces to `http://127.0.0.1:{port}/v1/traces`")
             self.assertNotIn("not-to-be-seen", made.log())
+
+
+    def test_a_header_that_the_collector_repeats_is_not_logged(self):
+        key = "a-key-to-be-kept"
+        for mode, details in (("status", {"status": 401}), ("partial", {"rejected": 1})):
+            with self.subTest(mode=mode), collector() as peer, exporting(
+                    to(peer, 'headers = "@env:KEY"; ' + QUICK),
+                    environment={"KEY": f"authorization=Bearer%20{key}"}) as made:
+                said = f"no such key: {key}"
+                reason = said if mode == "partial" else f"\x12{chr(len(said))}{said}"
+                peer.answer(mode, message=reason, only="/v1/traces", **details)
+                work(made, 0, 1)
+                made.wait_for_log('"no such key: ***"')
+                self.assertEqual(peer.requests("/v1/traces")[0]["headers"]["authorization"],
+                                 f"Bearer {key}")
+                self.assertEqual(made.stop(), 0)
+                self.assertNotIn(key, made.log())
 
 
 def counts(peer, name):

@@ -19,6 +19,7 @@ SECRET = "gossips-own-secret"
 MODULES = ('store: { trace = "$TRACE"; };\nfront: { trace = "$TRACE"; };\n'
            'gossip: { password = "@env:GOSSIP"; };\n')
 os.environ["GOSSIP"] = SECRET
+UNHEARD = 'telemetry: { endpoint = "http://127.0.0.1:1"; traces: { delay = "10 ms"; }; };\n'
 PRETTY = 'log: { format = "pretty"; %s };\n'
 
 
@@ -191,6 +192,15 @@ class Journaling(unittest.TestCase):
         self.wait("stopped")
         self.assertNotIn("0: two", made.log())
 
+    def test_the_exporter_writes_there_too(self):
+        made = self.made
+        made.write('log: { format = "journal"; %s };\n' % self.configured + UNHEARD + MODULES)
+        made.start()
+        self.wait("ready: ")
+        made.get("/who")
+        self.assertEqual(self.wait("cannot export traces")["RT_MODULE"], "rtd")
+        self.assertEqual(made.stop(), 0)
+
     def test_a_record_too_large_for_a_datagram_arrives_whole(self):
         made = self.made
         made.write('log: { format = "journal"; %s };\n' % self.configured + MODULES)
@@ -357,6 +367,15 @@ class Rotating(unittest.TestCase):
         self.assertEqual(made.rtctl("log-reopen").stdout, "log files are opened anew\n")
         self.assertEqual(made.stop(), 0)
         self.assertIn("stopped", read(made.path("rt.log")))
+
+    def test_the_exporter_goes_over_too(self):
+        made = self.started(UNHEARD)
+        made.get("/who")
+        made.wait_for_log("cannot export traces")
+        self.rotate(made, 1, "rt.log")
+        self.assertEqual(made.stop(), 0)
+        self.assertIn("items of traces were not exported", read(made.path("rt.log")))
+        self.assertNotIn("were not exported", read(made.path("rt.log.1")))
 
     def test_without_files_there_is_nothing_to_do(self):
         with deployment(PLUGINS, config()) as made:

@@ -2,14 +2,17 @@
 
 import contextlib
 import fcntl
+import glob
 import os
 import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import termios
+import threading
 import time
 import unittest
 
@@ -161,7 +164,58 @@ class Top(unittest.TestCase):
             self.assertIn(f"`{interval}` is no interval from 100 ms to 1 h", done.stdout)
 
 
+class Slow:
+    """A control socket that passes all on to another; `wait` keeps an answer back until it is set."""
+
+    def __init__(self, made):
+        self.path = made.path("slow")
+        [self.beyond] = glob.glob(os.path.join(made.runtime, "*.sock"))
+        self.wait = threading.Event()
+        self.wait.set()
+        self.asked = threading.Event()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.bind(self.path)
+        self.socket.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.socket.accept()
+                with connection, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as rtd:
+                    rtd.connect(self.beyond)
+                    rtd.sendall(connection.recv(4096))
+                    self.asked.set()
+                    self.wait.wait(LIMIT)
+                    while part := rtd.recv(65536):
+                        connection.sendall(part)
+
+    def close(self):
+        self.wait.set()
+        self.socket.close()
+
+
 class Going(unittest.TestCase):
+    def test_a_window_that_changes_during_an_answer_is_no_end_and_a_signal_is(self):
+        with deployment(("meter",)) as made, contextlib.ExitStack() as stack:
+            made.start_ready()
+            slow = Slow(made)
+            stack.callback(slow.close)
+            with terminal(made, "--socket", slow.path) as shown:
+                shown.wait_for_frame(lambda frame: "requests/s" in frame, "a frame")
+                for last in (False, True):
+                    slow.wait.clear()
+                    slow.asked.clear()
+                    self.assertTrue(slow.asked.wait(LIMIT))
+                    seen = len(shown.frames())
+                    shown.child.send_signal(signal.SIGTERM if last else signal.SIGWINCH)
+                    if not last:
+                        slow.wait.set()
+                        wait_for(lambda: len(shown.frames()) > seen + 2, "frames after it")
+                self.assertEqual(shown.wait(), 0)
+                self.assertNotIn("no more", shown.drawn)
+
+
     def test_it_ends_when_rtd_does_and_says_so(self):
         with deployment(("meter",)) as made:
             made.start_ready()

@@ -140,12 +140,11 @@ static int put_later(rt_ctx *ctx, void *argument)
     return 0;
 }
 
-static int wait_for_one(rt_ctx *ctx, void *argument)
+static int wait_for_one(rt_ctx *ctx, void *timeout)
 {
     char text[400];
     rt_observation seen = {
-        .size = sizeof seen, .text = text, .room = sizeof text, .timeout = RT_S(60)};
-    (void)argument;
+        .size = sizeof seen, .text = text, .room = sizeof text, .timeout = *(uint64_t *)timeout};
     rt_task *task = rt_host_spawn(ctx, put_later, NULL);
     ctx->instance = &running[0].instance;
     CU_ASSERT_EQUAL(rt_host_observe(ctx, &seen), 0);
@@ -156,9 +155,12 @@ static int wait_for_one(rt_ctx *ctx, void *argument)
 
 static void who_waits_is_told_of_the_next(void)
 {
-    open_for(RT_DEVELOPMENT);
-    CU_ASSERT_EQUAL(run(wait_for_one, NULL).result, 0);
-    rt_inspect_close();
+    uint64_t timeouts[] = {RT_S(60), UINT64_MAX};
+    for (size_t i = 0; i < sizeof timeouts / sizeof timeouts[0]; i++) {
+        open_for(RT_DEVELOPMENT);
+        CU_ASSERT_EQUAL(run(wait_for_one, &timeouts[i]).result, 0);
+        rt_inspect_close();
+    }
 }
 
 static int observe_without_size(rt_ctx *ctx, void *argument)

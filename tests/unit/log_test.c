@@ -83,14 +83,33 @@ static void levels_of_modules_are_bounded_and_end_with_the_log(void)
 
 static void no_text_can_forge_a_line(void)
 {
-    const rt_field fields[] = {{"who", "ann\n12:00:00.000 INFO  fake", 0}, {"n", NULL, -3}};
+    const rt_field fields[] = {
+        {"who", "ann\n12:00:00.000 INFO  fake", 0}, {"n", NULL, -3}, {"m\033[31m", NULL, 4}};
     open_log("info", "pretty");
-    rt_host_log_fields(NULL, RT_LOG_INFO, fields, 2, "one\ntwo\033[31m");
+    rt_host_log_fields(NULL, RT_LOG_INFO, fields, 3, "one\ntwo\033[31m");
     const char *line = lines();
     CU_ASSERT_PTR_EQUAL(strchr(line, '\n'), line + strlen(line) - 1);
     CU_ASSERT_PTR_NULL(strchr(line, '\033'));
     CU_ASSERT_PTR_NOT_NULL(
-        strstr(line, "one\\ntwo\\x1b[31m who=\"ann\\n12:00:00.000 INFO  fake\" n=-3"));
+        strstr(line, "one\\ntwo\\x1b[31m who=\"ann\\n12:00:00.000 INFO  fake\" n=-3 m\\x1b[31m=4"));
+}
+
+/* Terminals begin a sequence with U+009B as they do with ESC and `[`. */
+static void nor_can_it_with_the_controls_beyond_ascii(void)
+{
+    const rt_field fields[] = {{"a b", "\xc2\x9b 31m\xc2\xa0\xc3\xa9", 0}};
+    const char *forms[] = {"pretty", "json"};
+    const char *expected[] = {"\\x9b31m\xc3\xa9", "\\u009b31m\xc3\xa9"};
+    for (size_t i = 0; i < 2; i++) {
+        open_log("info", forms[i]);
+        rt_host_log_fields(NULL, RT_LOG_INFO, fields, 1,
+                           "\xc2\x9b"
+                           "31m\xc3\xa9");
+        const char *line = lines();
+        CU_ASSERT_PTR_NULL(strstr(line, "\xc2\x9b"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(line, expected[i]));
+        CU_ASSERT_PTR_NOT_NULL(strstr(line, "\\u009b 31m\xc2\xa0\xc3\xa9"));
+    }
 }
 
 static void json_is_one_object_a_line(void)
@@ -275,6 +294,8 @@ RT_TEST_MAIN("log", {"levels filter", levels_filter},
              {"levels of modules are bounded and end with the log",
               levels_of_modules_are_bounded_and_end_with_the_log},
              {"no text can forge a line", no_text_can_forge_a_line},
+             {"nor can it with the controls beyond ASCII",
+              nor_can_it_with_the_controls_beyond_ascii},
              {"json is one object a line", json_is_one_object_a_line},
              {"a trace is named in both forms", a_trace_is_named_in_both_forms},
              {"a line holds no secret", a_line_holds_no_secret},

@@ -5,6 +5,7 @@
 
 const MOST_UNITS = 1000;
 const MOST_LOGS = 5000;
+const MOST_WITHIN = 2000; // spans of a trace, and lines of a unit: a stream may work for days
 const NOBODY = {};
 
 class Store extends EventTarget {
@@ -20,7 +21,7 @@ class Store extends EventTarget {
   }
 
   trace(id) {
-    if (!this.traces.has(id)) this.traces.set(id, { id, spans: new Map(), waiting: new Map(), units: 0 });
+    if (!this.traces.has(id)) this.traces.set(id, { id, spans: new Map(), waiting: new Map(), units: 0, left: 0 });
     return this.traces.get(id);
   }
 
@@ -41,6 +42,10 @@ class Store extends EventTarget {
     if (!record.trace || !record.span) return false;
     const trace = this.trace(record.trace);
     const known = trace.spans.get(record.span);
+    if (!known && trace.spans.size >= MOST_WITHIN) {
+      trace.left += record.kind === 'begin' ? 0 : 1;
+      return true;
+    }
     const span = known ?? { id: record.span, trace, children: [], logs: [] };
     Object.assign(span, { parentId: record.parent, name: record.name ?? '', module: record.module ?? '', kind: record.span_kind, time: record.time });
     span.attributes = { ...span.attributes, ...record.attributes };
@@ -73,7 +78,7 @@ class Store extends EventTarget {
     parent.children.push(child);
     trace.units--;
     this.units.splice(this.units.indexOf(old), 1);
-    parent.unit.logs.push(...old.logs);
+    old.logs.forEach((line) => this.keepLine(parent.unit, line));
     const settle = (span) => {
       span.unit = parent.unit;
       span.children.forEach(settle);
@@ -86,11 +91,16 @@ class Store extends EventTarget {
     this.logs.push(record);
     const unit = this.traces.get(record.trace ?? NOBODY)?.spans.get(record.span)?.unit;
     if (unit) {
-      record.unit = unit;
-      unit.logs.push(record);
+      this.keepLine(unit, record);
       unit.version = this.added;
     }
     return true;
+  }
+
+  /** Of the newest: that of a unit that was adopted is its parent's from then on. */
+  keepLine(unit, line) {
+    line.unit = unit;
+    if (unit.logs.push(line) > MOST_WITHIN) unit.logs.shift();
   }
 
   trim() {

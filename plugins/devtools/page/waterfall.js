@@ -86,7 +86,7 @@ export function detailOf(unit, { close, redraw, navigate }) {
   const logs = [...unit.logs].sort((a, b) => a.time - b.time);
   return [
     heading(unit, summary(unit), close),
-    h('h3', { class: 'section' }, 'Waterfall', h('span', { class: 'quiet' }, ` ${count(rows.length, 'span')}`)),
+    h('h3', { class: 'section' }, 'Waterfall', h('span', { class: 'quiet' }, ` ${count(rows.length, 'span')}${unit.trace.left ? `, ${count(unit.trace.left, 'further one')} not kept` : ''}`)),
     h('div', { class: 'waterfall' }, ruler(time), h('ol', { class: 'spans' }, rows.map((row) => spanRow(row, time, redraw)))),
     h('h3', { class: 'section' }, 'Logs', h('span', { class: 'quiet' }, ` ${count(logs.length, 'line')}`),
       logs.length > 0 && h('button', { type: 'button', class: 'button is-quiet', onclick: () => navigate(`logs/${unit.trace.id}`) }, 'Show among all')),

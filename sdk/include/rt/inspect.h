@@ -11,7 +11,7 @@
  *   routes       methods and paths, and whose they are
  *   effects      capabilities as consumers call them: provider, policy, how often
  *   health       of each module, as it said last
- *   process      this worker: version, process id, since when
+ *   process      this worker: name, version, environment, process id, how many modules
  *
  * Ownership: documents live until the unit of work of `ctx` ends; records go to the caller's
  * memory. Waiting: rt_observe waits; rt_inspect does not. Errors: -RT_EPERMISSION_DENIED in other
