@@ -198,16 +198,17 @@ static void close_abandoned(rt_ctx *ctx, rt_open *open)
     rt_span *span = (rt_span *)open;
     rt_exit exit;
     rt_str error = {0};
+    uint64_t now = rt_clock_now();
     rt_trace_of(ctx)->parent = span->place.parent;
     rt_unit_exit(ctx, &exit);
     if (exit.kind != RT_EXIT_SUCCESS) {
         const char *message = exit.defect                         ? exit.defect
                               : exit.error && exit.error->message ? exit.error->message
                                                                   : rt_code_name(exit.result);
-        rt_span_error(span, exit.defect ? "defect" : rt_code_name(exit.result), message);
+        rt_span_error(span, now, exit.defect ? "defect" : rt_code_name(exit.result), message);
         error = text_of(message);
     }
-    rt_span_end(ctx, span, rt_clock_now(), error);
+    rt_span_end(ctx, span, now, error);
 }
 
 static rt_span *push(rt_ctx *ctx, rt_span *span)
@@ -241,7 +242,7 @@ void rt_span_close(rt_ctx *ctx, rt_span *span, uint64_t now, int result)
     rt_str error = {0};
     if (result < 0) {
         error = text_of(message_of(ctx, result));
-        rt_span_error(span, rt_code_name(result), error.data);
+        rt_span_error(span, now, rt_code_name(result), error.data);
     } else if (!span->status) {
         span->status = RT_STATUS_OK;
     }
@@ -379,12 +380,13 @@ static uint32_t count_fitting(const rt_span *span, const rt_span_note *event,
     return fitting;
 }
 
-void rt_span_event(rt_span *span, const char *name, const rt_field *fields, size_t count)
+static void add_event(rt_span *span, uint64_t now, const char *name, const rt_field *fields,
+                      size_t count)
 {
     rt_span_note event = {.type = RT_NOTE_EVENT, .name = text_of(name)};
     if (!span || !has_room(span, &event))
         return;
-    event.integer = (int64_t)rt_wall_time(rt_clock_now());
+    event.integer = (int64_t)rt_wall_time(now);
     event.attributes = count_fitting(span, &event, fields, count);
     rt_notes_add(&span->notes, &event);
     for (uint32_t i = 0; i < event.attributes; i++) {
@@ -395,11 +397,16 @@ void rt_span_event(rt_span *span, const char *name, const rt_field *fields, size
     span->note_count++;
 }
 
-void rt_span_error(rt_span *span, const char *type, const char *message)
+void rt_span_event(rt_span *span, const char *name, const rt_field *fields, size_t count)
+{
+    add_event(span, rt_clock_now(), name, fields, count);
+}
+
+void rt_span_error(rt_span *span, uint64_t now, const char *type, const char *message)
 {
     rt_span_text(span, "error.type", type);
-    rt_span_event(span, "exception",
-                  (rt_field[]){{"exception.type", type, 0}, {"exception.message", message, 0}}, 2);
+    add_event(span, now, "exception",
+              (rt_field[]){{"exception.type", type, 0}, {"exception.message", message, 0}}, 2);
 }
 
 /* --- the SDK's ------------------------------------------------------------------------------- */

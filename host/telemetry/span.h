@@ -76,8 +76,8 @@ void rt_span_bytes(rt_span *span, const char *name, rt_str text);     /* empty: 
 void rt_span_integer(rt_span *span, const char *name, int64_t value);
 /* An event with attributes; fields as logs have them. */
 void rt_span_event(rt_span *span, const char *name, const rt_field *fields, size_t count);
-/* The `exception` event, and `error.type`. */
-void rt_span_error(rt_span *span, const char *type, const char *message);
+/* The `exception` event, and `error.type`; at the time of its end, not after it. */
+void rt_span_error(rt_span *span, uint64_t now, const char *type, const char *message);
 
 /* --- W3C Trace Context ----------------------------------------------------------------------- */
 

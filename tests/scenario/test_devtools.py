@@ -267,6 +267,7 @@ class Live(Devtools):
         self.assertEqual(request["attributes"]["http.response.status_code"], 500)
         self.assertEqual(request["attributes"]["correlation.id"], "abc")
         self.assertEqual(send["events"][0]["name"], "exception")
+        self.assertLessEqual(send["events"][0]["time"], send["time"] + send["duration"] / 1000 + 1)
         logs = [one for one in found if one["kind"] == "log" and one.get("trace") == send["trace"]]
         self.assertIn("error", [one["level"] for one in logs])
         self.assertEqual({one["span"] for one in logs} - {send["span"], request["span"]}, set())

@@ -29,7 +29,8 @@ TOLD = 3  # that is in the log after each way, at least: password, token and wha
 SHOWING = (["plan"], ["config"], ["config", "--json"], ["validate"], ["validate", "--json"],
            ["validate", "--load"], ["graph"], ["modules"], ["inspect", "gossip"],
            ["explain", "RT0501"], ["status"], ["status", "--json"], ["fibers"], ["health"],
-           ["health", "--json"], ["log-level"], ["quarantine"], ["crashes"])
+           ["health", "--json"], ["log-level"], ["quarantine"], ["crashes"], ["plan", "--json"],
+           ["metrics"], ["top", "--once", "--interval", "100 ms"], ["call", "--list"])
 
 
 def forms_of_mark():
@@ -208,6 +209,8 @@ class Planted(unittest.TestCase):
         self.assertRegex(self.seen["admin page /metrics"], r'(?m)^gossip_tellings.*\*\*\*')
         self.look_at_processes(made)
         self.look_at_rtctl(made)
+        self.assertRegex(self.seen["rtctl metrics"], r'(?m)^gossip_tellings.*\*\*\*')
+        self.assertIn("requests/s", self.seen["rtctl top --once --interval 100 ms"])
         for tells in ("start", "configure"):
             self.write(made, environment, form, tells)
             self.seen[f"a reload whose {tells} fails"] = made.rtctl(

@@ -383,6 +383,50 @@ static void what_is_held_stays_below_its_limit_and_the_rest_is_counted(void)
     free(exporter);
 }
 
+enum { MANY_SERIES = 1900 };
+
+static rt_metric_view *view_of_many(void *memory)
+{
+    static rt_instrument counter = {.name = "many", .kind = RT_COUNTER};
+    rt_metric_view *view = rt_metric_view_new();
+    rt_metrics_open(memory, RT_METRIC_ROOM);
+    for (int i = 0; i < MANY_SERIES; i++) {
+        char value[64];
+        snprintf(value, sizeof value, "a value that takes some room %d", i);
+        rt_series_add(rt_series_of(&counter, &(rt_metric_label){"k", text_of(value)}, 1), 1);
+    }
+    rt_metric_view_add(view, memory, RT_METRIC_ROOM, &(rt_metric_source){.alive = true});
+    rt_metric_view_finish(view);
+    return view;
+}
+
+static void a_metric_of_many_series_is_no_exception(void)
+{
+    enum { PART = RT_METRIC_POINTS * 160 }; /* bytes, of as many points as are written at once */
+    rt_exporter *exporter = closed_exporter(64 << 10);
+    rt_export_way *way = &exporter->ways[RT_SIGNAL_METRICS];
+    void *memory = calloc(1, RT_METRIC_ROOM);
+    rt_metric_view *view = view_of_many(memory);
+    size_t points = 0;
+    for (size_t i = 0; i < view->family_count; i++)
+        points += view->families[i]->point_count;
+    CU_ASSERT_TRUE(points >= MANY_SERIES);
+    way->is_open = true;
+    way->sender.options.signal = "metrics";
+    way->sender.shown = "http://nowhere";
+    for (size_t i = 1; i < 4; i++) {
+        rt_exporter_metrics(exporter, view, &(rt_metric_times){10, 20});
+        CU_ASSERT_TRUE(rt_exporter_held(exporter) <= exporter->room + 2 * PART);
+        CU_ASSERT_TRUE(way->sender.waiting > 0 && way->sender.waiting < MANY_SERIES);
+        CU_ASSERT_EQUAL(way->sender.waiting + way->sender.counts[RT_SENT_DROPPED], i * points);
+    }
+    rt_sender_give_up(&way->sender, 0);
+    rt_metric_view_free(view);
+    rt_metrics_close();
+    free(memory);
+    free(exporter);
+}
+
 /* --- answers --------------------------------------------------------------------------------- */
 
 static void a_partial_success_is_read_and_garbage_is_not(void)
@@ -457,6 +501,7 @@ RT_TEST_MAIN("export", {"numbers have their width", numbers_have_their_width},
               a_span_without_an_id_would_spoil_its_request_and_is_left_out},
              {"what is held stays below its limit, and the rest is counted",
               what_is_held_stays_below_its_limit_and_the_rest_is_counted},
+             {"a metric of many series is no exception", a_metric_of_many_series_is_no_exception},
              {"a partial success is read, and garbage is not",
               a_partial_success_is_read_and_garbage_is_not},
              {"lists of pairs are decoded", lists_of_pairs_are_decoded})
