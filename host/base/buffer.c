@@ -43,6 +43,15 @@ void rt_buffer_text(rt_buffer *buffer, const char *text)
     rt_buffer_add(buffer, text, strlen(text));
 }
 
+void rt_buffer_number(rt_buffer *buffer, uint64_t number)
+{
+    char digits[20], *at = digits + sizeof digits;
+    do
+        *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    rt_buffer_add(buffer, at, (size_t)(digits + sizeof digits - at));
+}
+
 void rt_buffer_char(rt_buffer *buffer, char character)
 {
     rt_buffer_add(buffer, &character, 1);
@@ -116,9 +125,25 @@ static void json_character(rt_buffer *buffer, unsigned char character)
         rt_buffer_char(buffer, (char)character);
 }
 
+/* Bytes that stand for themselves. */
+static size_t plain_run(const char *text, size_t length)
+{
+    size_t run = 0;
+    while (run < length && text[run] >= 0x20 && text[run] < 0x7f && text[run] != '"' &&
+           text[run] != '\\')
+        run++;
+    return run;
+}
+
 void rt_buffer_json(rt_buffer *buffer, const char *text, size_t length)
 {
     for (size_t i = 0; i < length;) {
+        size_t run = plain_run(text + i, length - i);
+        if (run) {
+            rt_buffer_add(buffer, text + i, run);
+            i += run;
+            continue;
+        }
         size_t size = rt_utf8_sequence(text + i, length - i);
         if (size == 1)
             json_character(buffer, (unsigned char)text[i]);

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct rt_buffer {
     char *data;
@@ -17,6 +18,7 @@ void rt_buffer_reserve(rt_buffer *buffer, size_t more);
 void rt_buffer_add(rt_buffer *buffer, const void *bytes, size_t length);
 void rt_buffer_text(rt_buffer *buffer, const char *text);
 void rt_buffer_char(rt_buffer *buffer, char character);
+void rt_buffer_number(rt_buffer *buffer, uint64_t number); /* in decimal */
 void rt_buffer_format(rt_buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void rt_buffer_vformat(rt_buffer *buffer, const char *format, va_list arguments);

@@ -164,6 +164,7 @@ rt_access_log *rt_access_open(const rt_setting *settings, const char *format, co
     const rt_setting *query = settings ? rt_setting_member(settings, "query") : NULL;
     rt_access_log *log = rt_xcalloc(1, sizeof *log);
     log->style.service = service;
+    log->style.pid = (int)getpid();
     log->with_query = !query || query->value.integer;
     log->write = rt_access_writer_named(format);
     if (!log->write || !use_output(log, output ? output : rt_http_access_output(settings))) {

@@ -66,7 +66,9 @@ static void add_string(rt_buffer *line, const char *name, rt_str text)
 {
     if (!text.length)
         return;
-    rt_buffer_format(line, "\"%s\":\"", name);
+    rt_buffer_char(line, '"');
+    rt_buffer_text(line, name);
+    rt_buffer_text(line, "\":\"");
     rt_buffer_json(line, text.data, text.length);
     rt_buffer_text(line, "\",");
 }
@@ -106,9 +108,22 @@ static void add_fields(rt_buffer *line, const rt_access_record *record, const rt
     add_text(line, "protocol", record->protocol);
     add_text(line, "tls", record->tls);
     add_text(line, "route", report->route ? report->route->name : NULL);
-    rt_buffer_format(line, "\"status\":%u,\"bytes\":%llu,\"duration_us\":%llu}}\n", report->status,
-                     (unsigned long long)report->bytes,
-                     (unsigned long long)report->duration / 1000);
+    rt_buffer_text(line, "\"status\":");
+    rt_buffer_number(line, report->status);
+    rt_buffer_text(line, ",\"bytes\":");
+    rt_buffer_number(line, report->bytes);
+    rt_buffer_text(line, ",\"duration_us\":");
+    rt_buffer_number(line, report->duration / 1000);
+    rt_buffer_text(line, "}}\n");
+}
+
+/* Point and six digits. */
+static void add_fraction(rt_buffer *line, uint32_t microseconds)
+{
+    char text[7] = ".000000";
+    for (char *at = text + sizeof text - 1; microseconds; microseconds /= 10)
+        *at-- = (char)('0' + microseconds % 10);
+    rt_buffer_add(line, text, sizeof text);
 }
 
 static void write_json(rt_buffer *line, rt_access_style *style, const rt_access_record *record,
@@ -116,9 +131,12 @@ static void write_json(rt_buffer *line, rt_access_style *style, const rt_access_
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    rt_buffer_format(line, "{\"time\":\"%s.%06ldZ\",\"level\":\"info\",\"pid\":%d,",
-                     stamp(style, now.tv_sec, "%Y-%m-%dT%H:%M:%S", false), now.tv_nsec / 1000,
-                     (int)getpid());
+    rt_buffer_text(line, "{\"time\":\"");
+    rt_buffer_text(line, stamp(style, now.tv_sec, "%Y-%m-%dT%H:%M:%S", false));
+    add_fraction(line, (uint32_t)now.tv_nsec / 1000);
+    rt_buffer_text(line, "Z\",\"level\":\"info\",\"pid\":");
+    rt_buffer_number(line, (uint64_t)style->pid);
+    rt_buffer_char(line, ',');
     add_text(line, "service", style->service);
     rt_buffer_text(line, "\"module\":\"http\",\"message\":\"request\",");
     add_trace(line, style->trace);

@@ -24,7 +24,8 @@ struct rt_access_record {
 };
 
 typedef struct rt_access_style {
-    const char *service;     /* or NULL */
+    const char *service; /* or NULL */
+    int pid;
     const char *correlation; /* of this line */
     const rt_trace *trace;   /* likewise */
     time_t second;           /* that `stamp` is of */
