@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -10,14 +11,15 @@ from common import RTD, PROGRAMS, free_port, get, quartiles, server, spread, ver
 
 RUNS = 40
 SERIES = 10_000
-PLUGINS = os.path.join(os.path.dirname(PROGRAMS), "plugins")
+METER = os.path.join(os.path.dirname(PROGRAMS), "plugins", "meter.so")
 
 
 def command(folder, port, admin):
     path = f"{folder}/runtime.conf"
+    shutil.copy(METER, folder)
     with open(path, "w", encoding="utf-8") as file:
         file.write('environment = "production"; allow_root = true; workers = 2;\n'
-                   f'plugins = ["{PLUGINS}"]; load = ["meter"];\n'
+                   f'plugins = ["{folder}"]; load = ["meter"];\n'
                    f'http: {{ listen = ["127.0.0.1:{port}"]; access_log: {{ format = "off"; }}; }};\n'
                    f'admin: {{ listen = ["127.0.0.1:{admin}"]; }};\n'
                    f'telemetry: {{ metrics: {{ max_series = {SERIES}; }}; }};\n')
