@@ -336,10 +336,12 @@ class NeverBack(unittest.TestCase):
     def test_no_counter_goes_back_when_workers_are_killed(self):
         with metered(PRODUCTION) as made:
             def disturb(traffic, scraper):
-                for _ in range(4):
+                for killed in range(1, 5):
                     victim = sorted(pids(made))[0]
                     os.kill(victim, signal.SIGKILL)
-                    wait_for(lambda: victim not in pids_alive(made), "another worker")
+                    wait_for(lambda: scrape_quietly(made).sum("rt_worker_restarts_total") == killed,
+                             "another worker")  # the later ones are put off
+                    wait_for(lambda: victim not in pids_alive(made), "its answers")
                     scraper.wait_for_more()
                     traffic.lost.clear()  # who was asking it got no answer
                     traffic.wait_for_more()
@@ -413,9 +415,10 @@ class NeverBack(unittest.TestCase):
 
 def scrape_quietly(made):
     """Though a worker may be dying under it."""
-    while True:
+    for _ in range(1000):
         with contextlib.suppress(OSError, http.client.HTTPException):
             return scrape(made.admin)
+    raise AssertionError("the metrics are never answered")
 
 
 def pids_alive(made):
