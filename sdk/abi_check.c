@@ -2,9 +2,13 @@
  * built against an older header of the same major version would read the wrong bytes: put the new
  * member at the end instead, add its line, and raise RT_ABI_MINOR. Lines are added, never changed;
  * the sizes of structs that carry their own (`size`) grow with their last member. */
+#include <rt/cap/cache.h>
 #include <rt/cap/clock.h>
 #include <rt/cap/email.h>
 #include <rt/cap/outbox.h>
+#include <rt/cap/redis.h>
+#include <rt/cap/sql.h>
+#include <rt/cap/test_double.h>
 #include <rt/cap/transfer.h>
 #include <rt/rt.h>
 
@@ -80,7 +84,9 @@ AT(rt_error, message, 24);
 AT(rt_error, detail, 32);
 AT(rt_error, hint, 40);
 AT(rt_error, cause, 48);
-SIZE(rt_error, 56);
+AT(rt_error, fields, 56);
+AT(rt_error, field_count, 64);
+SIZE(rt_error, 72);
 
 AT(rt_form_name, name, 0);
 AT(rt_form_name, number, 8);
@@ -213,7 +219,10 @@ AT(rt_host, metric_record, 648);
 AT(rt_host, provide_form, 656);
 AT(rt_host, inspect, 664);
 AT(rt_host, observe, 672);
-SIZE(rt_host, 680);
+AT(rt_host, context_value, 680);
+AT(rt_host, set_context_value, 688);
+AT(rt_host, slice, 696);
+SIZE(rt_host, 704);
 
 AT(rt_lifecycle, size, 0);
 AT(rt_lifecycle, reserved, 4);
@@ -334,6 +343,135 @@ AT(rt_json_value, key, 16);
 AT(rt_json_value, next, 24);
 AT(rt_json_value, value, 32);
 SIZE(rt_json_value, 40);
+
+AT(rt_sql_value, type, 0);
+AT(rt_sql_value, of, 4);
+AT(rt_sql_value, length, 8);
+AT(rt_sql_value, value, 16);
+SIZE(rt_sql_value, 24);
+
+AT(rt_sql_statement, size, 0);
+AT(rt_sql_statement, flags, 4);
+AT(rt_sql_statement, text, 8);
+AT(rt_sql_statement, parameters, 16);
+AT(rt_sql_statement, parameter_count, 24);
+AT(rt_sql_statement, reserved, 28);
+SIZE(rt_sql_statement, 32);
+
+AT(rt_sql_column, name, 0);
+AT(rt_sql_column, type, 8);
+AT(rt_sql_column, reserved, 12);
+SIZE(rt_sql_column, 16);
+
+AT(rt_sql_rows, size, 0);
+AT(rt_sql_rows, column_count, 4);
+AT(rt_sql_rows, row_count, 8);
+AT(rt_sql_rows, columns, 16);
+AT(rt_sql_rows, values, 24);
+SIZE(rt_sql_rows, 32);
+
+AT(rt_sql_transaction, size, 0);
+AT(rt_sql_transaction, isolation, 4);
+AT(rt_sql_transaction, read_only, 8);
+AT(rt_sql_transaction, attempts, 12);
+SIZE(rt_sql_transaction, 16);
+
+AT(rt_sql_hook, size, 0);
+AT(rt_sql_hook, argument_size, 4);
+AT(rt_sql_hook, instance, 8);
+AT(rt_sql_hook, function, 16);
+AT(rt_sql_hook, argument, 24);
+SIZE(rt_sql_hook, 32);
+
+AT(rt_sql_copy, size, 0);
+AT(rt_sql_copy, format, 4);
+AT(rt_sql_copy, table, 8);
+AT(rt_sql_copy, columns, 16);
+AT(rt_sql_copy, column_count, 24);
+AT(rt_sql_copy, reserved, 28);
+AT(rt_sql_copy, query, 32);
+SIZE(rt_sql_copy, 40);
+
+AT(rt_sql_notification, size, 0);
+AT(rt_sql_notification, process, 4);
+AT(rt_sql_notification, channel, 8);
+AT(rt_sql_notification, payload, 16);
+SIZE(rt_sql_notification, 24);
+
+AT(rt_sql_server, size, 0);
+AT(rt_sql_server, dialect, 4);
+AT(rt_sql_server, version, 8);
+AT(rt_sql_server, reserved, 12);
+AT(rt_sql_server, database, 16);
+SIZE(rt_sql_server, 24);
+
+AT(rt_redis_reply, type, 0);
+AT(rt_redis_reply, code, 4);
+AT(rt_redis_reply, integer, 8);
+AT(rt_redis_reply, text, 16);
+AT(rt_redis_reply, length, 24);
+AT(rt_redis_reply, elements, 32);
+SIZE(rt_redis_reply, 40);
+
+AT(rt_redis_arguments, arguments, 0);
+AT(rt_redis_arguments, count, 8);
+AT(rt_redis_arguments, flags, 12);
+SIZE(rt_redis_arguments, 16);
+
+AT(rt_redis_script, size, 0);
+AT(rt_redis_script, key_count, 4);
+AT(rt_redis_script, argument_count, 8);
+AT(rt_redis_script, flags, 12);
+AT(rt_redis_script, source, 16);
+AT(rt_redis_script, keys, 24);
+AT(rt_redis_script, arguments, 32);
+SIZE(rt_redis_script, 40);
+
+AT(rt_cache_source, size, 0);
+AT(rt_cache_source, reserved, 4);
+AT(rt_cache_source, instance, 8);
+AT(rt_cache_source, compute, 16);
+AT(rt_cache_source, argument, 24);
+SIZE(rt_cache_source, 32);
+
+AT(rt_double_call, size, 0);
+AT(rt_double_call, code, 4);
+AT(rt_double_call, method, 8);
+AT(rt_double_call, arguments, 16);
+SIZE(rt_double_call, 24);
+
+AT(rt_migration, number, 0);
+AT(rt_migration, reserved, 4);
+AT(rt_migration, name, 8);
+AT(rt_migration, sqlite, 16);
+AT(rt_migration, postgres, 24);
+SIZE(rt_migration, 32);
+
+AT(rt_slice, size, 0);
+AT(rt_slice, migration_count, 4);
+AT(rt_slice, sql, 8);
+AT(rt_slice, migrations, 16);
+AT(rt_slice, tables, 24);
+AT(rt_slice, table_count, 32);
+AT(rt_slice, reserved, 36);
+SIZE(rt_slice, 40);
+
+AT(rt_column, name, 0);
+AT(rt_column, type, 8);
+AT(rt_column, flags, 12);
+AT(rt_column, offset, 16);
+AT(rt_column, null_offset, 20);
+AT(rt_column, prefix, 24);
+SIZE(rt_column, 32);
+
+AT(rt_table, size, 0);
+AT(rt_table, column_count, 4);
+AT(rt_table, name, 8);
+AT(rt_table, type, 16);
+AT(rt_table, columns, 24);
+AT(rt_table, row_size, 32);
+AT(rt_table, shadow, 40);
+SIZE(rt_table, 48);
 
 AT(rt_email_pair, name, 0);
 AT(rt_email_pair, value, 8);
@@ -496,3 +634,42 @@ IS(RT_JSON_END, 8);
 IS(RT_EMAIL_ACCEPTED, 1);
 IS(RT_EMAIL_QUEUED, 2);
 IS(RT_EMAIL_REJECTED, 3);
+IS(RT_SQL_NULL, 0);
+IS(RT_SQL_INT, 1);
+IS(RT_SQL_DOUBLE, 2);
+IS(RT_SQL_TEXT, 3);
+IS(RT_SQL_BYTES, 4);
+IS(RT_SQL_BOOL, 5);
+IS(RT_SQL_TIME, 6);
+IS(RT_SQL_UUID, 7);
+IS(RT_SQL_JSON, 8);
+IS(RT_SQL_ARRAY, 9);
+IS(RT_SQL_SHORT, 1);
+IS(RT_SQL_SCRIPT, 2);
+IS(RT_SQL_DEFAULT, 0);
+IS(RT_SQL_READ_COMMITTED, 1);
+IS(RT_SQL_REPEATABLE_READ, 2);
+IS(RT_SQL_SERIALIZABLE, 3);
+IS(RT_SQL_COPY_ROWS, 0);
+IS(RT_SQL_COPY_TEXT, 1);
+IS(RT_SQL_COPY_CSV, 2);
+IS(RT_SQL_SQLITE, 1);
+IS(RT_SQL_POSTGRES, 2);
+IS(RT_REDIS_NULL, 0);
+IS(RT_REDIS_STRING, 1);
+IS(RT_REDIS_INTEGER, 2);
+IS(RT_REDIS_ARRAY, 3);
+IS(RT_REDIS_STATUS, 4);
+IS(RT_REDIS_ERROR, 5);
+IS(RT_REDIS_BLOCKS, 1);
+IS(RT_REDIS_IDEMPOTENT, 2);
+IS(RT_COLUMN_KEY, 1);
+IS(RT_COLUMN_NULLABLE, 2);
+IS(RT_COLUMN_ID, 4);
+IS(RT_COLUMN_VERSION, 8);
+IS(RT_COLUMN_CREATED_AT, 16);
+IS(RT_COLUMN_UPDATED_AT, 32);
+IS(RT_COLUMN_DELETED_AT, 64);
+IS(RT_COLUMN_CREATED_BY, 128);
+IS(RT_COLUMN_UPDATED_BY, 256);
+IS(RT_COLUMN_DELETED_BY, 512);

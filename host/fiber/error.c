@@ -1,10 +1,13 @@
 #include "fiber/internal.h"
 
+#include <rt/log.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CAUSES_MOST 16
+#define FIELDS_MOST 64
 
 void rt_misuse(const char *what)
 {
@@ -81,6 +84,21 @@ int rt_host_fail(rt_ctx *ctx, int code, const char *format, ...)
     return -error->code;
 }
 
+/* Those that have a name. */
+static void copy_fields(rt_arena *arena, rt_error *error)
+{
+    const rt_field *from = error->fields;
+    uint64_t given = from && error->field_count <= FIELDS_MOST ? error->field_count : 0;
+    rt_field *fields = given ? rt_arena_alloc(arena, given * sizeof *fields) : NULL;
+    error->field_count = 0;
+    for (uint64_t i = 0; i < given; i++)
+        if (from[i].name)
+            fields[error->field_count++] = (rt_field){.name = rt_arena_copy(arena, from[i].name),
+                                                      .text = rt_arena_copy(arena, from[i].text),
+                                                      .integer = from[i].integer};
+    error->fields = fields;
+}
+
 /* An older module's struct may be shorter. */
 static rt_error *copy_one(rt_arena *arena, const rt_error *from)
 {
@@ -91,6 +109,7 @@ static rt_error *copy_one(rt_arena *arena, const rt_error *from)
     error->message = rt_arena_copy(arena, error->message);
     error->detail = rt_arena_copy(arena, error->detail);
     error->hint = rt_arena_copy(arena, error->hint);
+    copy_fields(arena, error);
     return error;
 }
 

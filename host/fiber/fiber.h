@@ -124,6 +124,8 @@ int rt_host_fail(rt_ctx *ctx, int code, const char *format, ...)
 int rt_host_fail_with(rt_ctx *ctx, const rt_error *error);
 const rt_error *rt_host_last_error(const rt_ctx *ctx);
 rt_ctx *rt_host_current(void);
+void *rt_host_context_value(const rt_ctx *ctx, const void *key);
+int rt_host_set_context_value(rt_ctx *ctx, const void *key, void *value);
 uint64_t rt_host_deadline(const rt_ctx *ctx);
 int rt_host_set_deadline(rt_ctx *ctx, uint64_t deadline);
 int rt_host_cancelled(const rt_ctx *ctx);

@@ -37,6 +37,13 @@ typedef struct rt_finalizer {
     void *argument;
 } rt_finalizer;
 
+/* What rt_set_context_value keeps, in the arena of the unit that set it. */
+typedef struct rt_context_entry {
+    struct rt_context_entry *older;
+    const void *key;
+    void *value;
+} rt_context_entry;
+
 struct rt_unit {
     rt_ctx context; /* first: an rt_ctx is its unit */
     rt_trace trace; /* second: rt_trace_of */
@@ -64,6 +71,7 @@ struct rt_unit {
     const rt_error *exit_error, *finalizer_error;
     const char *defect;
     rt_finalizer *finalizers;
+    rt_context_entry *values, *inherited; /* innermost first; where the parent's begin */
 
     rt_unit *parent, *root;
     rt_list children;

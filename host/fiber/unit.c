@@ -125,6 +125,7 @@ static void join_parent(rt_unit *unit, rt_unit *parent)
     unit->root = parent->root;
     unit->trace = parent->trace;
     unit->trace.open = NULL;
+    unit->values = unit->inherited = parent->values;
     unit->deadline = rt_sooner(unit->deadline, rt_effective_deadline(parent));
     /* Once a task has failed, later ones start cancelled, as if they had been there. */
     bool lost = parent->cancelled || (parent->failed && rt_unit_is_task(unit));

@@ -109,6 +109,11 @@ static const rt_host table = {
 
     .inspect = rt_host_inspect,
     .observe = rt_host_observe,
+
+    .context_value = rt_host_context_value,
+    .set_context_value = rt_host_set_context_value,
+
+    .slice = rt_host_slice,
 };
 
 const rt_host *rt_host_table = &table;

@@ -122,6 +122,19 @@ int rt_host_lifecycle(rt_registry *registry, const rt_lifecycle *functions)
     return 0;
 }
 
+int rt_host_slice(rt_registry *registry, const rt_slice *slice)
+{
+    if (is_over(registry))
+        return -RT_EFAILED_PRECONDITION;
+    if (!slice || slice->size < sizeof *slice || !slice->sql || !slice->migrations)
+        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
+                      "it gives a slice without its size, database or migrations");
+    if (registry->running->slice)
+        return refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED, "it gives two slices");
+    registry->running->slice = slice;
+    return 0;
+}
+
 rt_ctx *rt_host_registry_context(rt_registry *registry)
 {
     return registry ? registry->ctx : NULL;

@@ -15,6 +15,8 @@
 #include "process/message.h"
 #include "telemetry/effect.h"
 
+#include <rt/slice.h>
+
 typedef struct rt_running rt_running;
 typedef struct rt_runtime rt_runtime;
 
@@ -41,6 +43,7 @@ struct rt_running {
     rt_module_descriptor *descriptor; /* NULL until loaded, and when it could not be */
     rt_registry registry;
     rt_lifecycle lifecycle;
+    const rt_slice *slice; /* NULL: it has none */
     const void **tables;   /* offered, by plan->provides */
     const rt_form **forms; /* likewise; NULL: nothing is said of its methods */
     rt_binding *direct;    /* likewise, of rt_bind_to; without a table until that was called */
@@ -106,6 +109,7 @@ int rt_host_provide(rt_registry *registry, const char *capability, uint32_t majo
 int rt_host_provide_form(rt_registry *registry, const char *capability, uint32_t major,
                          const void *table, const rt_form *form);
 int rt_host_lifecycle(rt_registry *registry, const rt_lifecycle *functions);
+int rt_host_slice(rt_registry *registry, const struct rt_slice *slice);
 rt_ctx *rt_host_registry_context(rt_registry *registry);
 int rt_host_route(rt_registry *registry, uint32_t method, const char *pattern, rt_handler handler,
                   const rt_route_options *options);

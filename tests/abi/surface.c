@@ -1,8 +1,12 @@
 /* Everything that crosses the boundary between host and plugin, within reach of exported symbols,
  * so that abidw describes it. A new public struct gets a line here. */
+#include <rt/cap/cache.h>
 #include <rt/cap/clock.h>
 #include <rt/cap/email.h>
 #include <rt/cap/outbox.h>
+#include <rt/cap/redis.h>
+#include <rt/cap/sql.h>
+#include <rt/cap/test_double.h>
 #include <rt/cap/transfer.h>
 #include <rt/rt.h>
 
@@ -42,6 +46,36 @@ SURFACE(clock, struct rt_clock_table)
 SURFACE(email, struct rt_email_table)
 SURFACE(outbox, struct rt_outbox_table)
 SURFACE(transfer, struct rt_transfer_table)
+SURFACE(cache, struct rt_cache_table)
+SURFACE(redis, struct rt_redis_table)
+SURFACE(sql, struct rt_sql_table)
+SURFACE(test_double, struct rt_test_double_table)
+SURFACE(sql_value, rt_sql_value)
+SURFACE(sql_statement, rt_sql_statement)
+SURFACE(sql_column, rt_sql_column)
+SURFACE(sql_rows, rt_sql_rows)
+SURFACE(sql_transaction, rt_sql_transaction)
+SURFACE(sql_hook, rt_sql_hook)
+SURFACE(sql_copy, rt_sql_copy)
+SURFACE(sql_notification, rt_sql_notification)
+SURFACE(sql_server, rt_sql_server)
+SURFACE(redis_reply, rt_redis_reply)
+SURFACE(redis_arguments, rt_redis_arguments)
+SURFACE(redis_script, rt_redis_script)
+SURFACE(cache_source, rt_cache_source)
+SURFACE(double_call, rt_double_call)
+SURFACE(migration, rt_migration)
+SURFACE(slice, rt_slice)
+SURFACE(column, rt_column)
+SURFACE(table, rt_table)
+SURFACE(sql_type, enum rt_sql_type)
+SURFACE(sql_statement_flags, enum rt_sql_statement_flags)
+SURFACE(sql_isolation, enum rt_sql_isolation)
+SURFACE(sql_copy_format, enum rt_sql_copy_format)
+SURFACE(sql_dialect, enum rt_sql_dialect)
+SURFACE(redis_type, enum rt_redis_type)
+SURFACE(redis_flags, enum rt_redis_flags)
+SURFACE(column_flags, enum rt_column_flags)
 SURFACE(setting_type, enum rt_setting_type)
 SURFACE(code, enum rt_code)
 SURFACE(exit_kind, enum rt_exit_kind)

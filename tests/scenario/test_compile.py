@@ -37,7 +37,7 @@ RT_REGISTER(registry) { return rt_route(registry, RT_GET, "/mail", mail); }
 WHOLE = HEAD + "RT_REQUIRES(email, 1)\n" + SEND
 
 MANIFEST = {
-    ("module=sample", "version=1.2.3", "summary=A module to compile", "abi=1.2"),
+    ("module=sample", "version=1.2.3", "summary=A module to compile", "abi=1.3"),
     ("serves=routes",),
     ("option=from", "type=string", "help=Sender", 'default="shop@example.org"'),
     ("option=max_items", "type=int", "help=Most items", "default=100", "min=1", "max=1000"),

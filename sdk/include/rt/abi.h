@@ -8,6 +8,8 @@
  *
  * Changes of the ABI, newest first:
  *
+ *   1.3  Values that go along with a context; fields of an error; slices and their migrations.
+ *
  *   1.2  Spans, metrics, the JSON form of methods; the version of an instance's module; inspection.
  *
  *   1.1  Bodies in pieces, trailers, files, event streams, WebSockets, health; who asks (peer,
@@ -23,7 +25,7 @@
 #include <string.h>
 
 #define RT_ABI_MAJOR 1
-#define RT_ABI_MINOR 2
+#define RT_ABI_MINOR 3
 
 #define RT_MODULE_MAGIC 0x31454c55444f4d52ull /* "RMODULE1" as bytes in memory */
 #define RT_CTX_MAGIC 0x78746352u              /* "Rctx" */
@@ -53,6 +55,12 @@ typedef struct rt_str {
     const char *data;
     uint64_t length;
 } rt_str;
+
+/* Of a text that ends in NUL; NULL is the empty one. */
+static inline rt_str rt_string(const char *text)
+{
+    return (rt_str){text, text ? strlen(text) : 0};
+}
 
 #define RT_STR(literal) ((rt_str){("" literal), sizeof(literal) - 1})
 

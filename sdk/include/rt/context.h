@@ -127,6 +127,25 @@ static inline const char *rt_correlation_id(const rt_ctx *ctx)
     return rt_host_table->correlation_id(ctx);
 }
 
+/* --- values that go along -------------------------------------------------------------------- */
+
+/* A value that this unit of work and those it starts from now on (rt_run, rt_spawn) see under a
+ * key: an address that nobody else uses, such as that of an instance. NULL: none. Setting it again
+ * in the same unit of work changes it for those it started too; in one of those it does not change
+ * it for the outer one. The value is the caller's. Services and posted work begin with none. */
+static inline void *rt_context_value(const rt_ctx *ctx, const void *key)
+{
+    return RT_HAS(rt_host_table, context_value) ? rt_host_table->context_value(ctx, key) : NULL;
+}
+
+/* 0, or -RT_EUNIMPLEMENTED where the host is older than 1.3. */
+static inline int rt_set_context_value(rt_ctx *ctx, const void *key, void *value)
+{
+    return RT_HAS(rt_host_table, set_context_value)
+               ? rt_host_table->set_context_value(ctx, key, value)
+               : -RT_EUNIMPLEMENTED;
+}
+
 /* --- clean-up and defects -------------------------------------------------------------------- */
 
 /* Registers a finalizer: last in, first out, on every kind of exit, shielded (cancellation off, a

@@ -47,6 +47,8 @@ enum rt_code {
 #undef RT_ERROR_ENUM
 };
 
+struct rt_field;
+
 /* Why a call failed. `size` lets the struct grow; new members come at the end only. */
 typedef struct rt_error {
     uint32_t size;
@@ -58,6 +60,10 @@ typedef struct rt_error {
     const char *detail;           /* what the backend said; or NULL */
     const char *hint;             /* what to change; or NULL */
     const struct rt_error *cause; /* what this error was made of; or NULL */
+    /* What else a program may want to know, by name, such as the constraint that was violated:
+     * rt_error_text of rt/log.h reads one. Since 1.3. */
+    const struct rt_field *fields;
+    uint64_t field_count;
 } rt_error;
 
 /* Returns from the calling function with the expression's error, if it is one. */

@@ -25,6 +25,7 @@ struct rt_sse_event;
 struct rt_websocket_options;
 struct rt_websocket_message;
 struct rt_observation;
+struct rt_slice;
 typedef struct rt_websocket rt_websocket;
 typedef struct rt_task rt_task;
 typedef struct rt_cancel rt_cancel;
@@ -188,6 +189,13 @@ struct rt_host {
     /* inspect.h */
     int (*inspect)(rt_ctx *ctx, const char *document, rt_str *text);
     int (*observe)(rt_ctx *ctx, struct rt_observation *observation);
+
+    /* context.h, since 1.3 */
+    void *(*context_value)(const rt_ctx *ctx, const void *key);
+    int (*set_context_value)(rt_ctx *ctx, const void *key, void *value);
+
+    /* slice.h, since 1.3 */
+    int (*slice)(rt_registry *registry, const struct rt_slice *slice);
 };
 
 /* This plugin's view of it; RT_MODULE defines it, the host fills it in before registration. */

@@ -30,6 +30,15 @@ typedef struct rt_field {
     int64_t integer;
 } rt_field;
 
+/* The text of an error's field of that name; NULL without one. */
+static inline const char *rt_error_text(const rt_error *error, const char *name)
+{
+    for (uint64_t i = 0; error && RT_HAS(error, field_count) && i < error->field_count; i++)
+        if (__builtin_strcmp(error->fields[i].name, name) == 0)
+            return error->fields[i].text;
+    return NULL;
+}
+
 /* A field may be written as name and text alone: what is left out is 0. */
 #define RT_FIELDS_BEGIN_           \
     _Pragma("GCC diagnostic push") \

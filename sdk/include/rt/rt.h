@@ -15,8 +15,10 @@
 #include <rt/log.h>
 #include <rt/metric.h>
 #include <rt/module.h>
+#include <rt/slice.h>
 #include <rt/span.h>
 #include <rt/sse.h>
+#include <rt/table.h>
 #include <rt/wait.h>
 #include <rt/websocket.h>
 

@@ -1,0 +1,34 @@
+/* sqlstate.h — condition names of SQLSTATEs, and errors made of what a server said
+ *
+ * Shared by the providers of sql/1. Source: PostgreSQL 15, appendix A; ISO/IEC 9075.
+ */
+#ifndef PLUGINS_SQL_SQLSTATE_H
+#define PLUGINS_SQL_SQLSTATE_H
+
+#include <rt/cap/sql.h>
+
+typedef struct rt_sqlstate {
+    char state[6];    /* "23505" */
+    const char *name; /* "UNIQUE_VIOLATION" */
+    int32_t code;     /* rt_code */
+    int32_t retryable;
+} rt_sqlstate;
+
+/* Never NULL: a state that is not listed has the code of its class and the name "UNKNOWN". */
+const rt_sqlstate *rt_sqlstate_find(const char *state);
+/* By name; NULL if there is none. */
+const rt_sqlstate *rt_sqlstate_named(const char *name);
+
+/* What is known of a failure; NULL: nothing. */
+typedef struct rt_sql_failure {
+    const char *state;   /* "23505" */
+    const char *message; /* what the server says; values in it are the server's to show */
+    const char *detail, *hint;
+    const char *constraint, *table, *column;
+    const rt_sql_statement *statement; /* its text, and its parameters by type and length */
+} rt_sql_failure;
+
+/* Sets the error of the context and returns it. */
+int rt_sql_fail(rt_ctx *ctx, const rt_sql_failure *failure);
+
+#endif
