@@ -579,6 +579,51 @@ static int be_cancelled_while_nested(rt_ctx *ctx, void *argument)
     return -RT_ECANCELED;
 }
 
+static const char first_key, second_key;
+
+static int look_at_values(rt_ctx *ctx, void *argument)
+{
+    const char *expected = argument;
+    CU_ASSERT_PTR_EQUAL(rt_context_value(ctx, &first_key), expected);
+    rt_set_context_value(ctx, &first_key, "mine");
+    rt_set_context_value(ctx, &second_key, "my second");
+    CU_ASSERT_STRING_EQUAL(rt_context_value(ctx, &first_key), "mine");
+    return 0;
+}
+
+static int look_later(rt_ctx *ctx, void *argument)
+{
+    RT_TRY(rt_sleep(ctx, RT_MS(1)));
+    CU_ASSERT_PTR_EQUAL(rt_context_value(ctx, &first_key), *(void **)argument);
+    return 0;
+}
+
+static int pass_values_on(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    char outer[] = "outer", changed[] = "changed";
+    void *nothing = NULL, *seen = changed;
+    CU_ASSERT_PTR_NULL(rt_context_value(ctx, &first_key));
+    rt_task *before = rt_spawn(ctx, look_later, &nothing);
+    RT_TRY(rt_set_context_value(ctx, &first_key, outer));
+    rt_task *after = rt_spawn(ctx, look_later, &seen);
+    RT_TRY(rt_run(ctx, look_at_values, outer));
+    CU_ASSERT_PTR_EQUAL(rt_context_value(ctx, &first_key), outer);
+    CU_ASSERT_PTR_NULL(rt_context_value(ctx, &second_key));
+    RT_TRY(rt_set_context_value(ctx, &first_key, changed));
+    RT_TRY(rt_join(ctx, before));
+    RT_TRY(rt_join(ctx, after));
+    RT_TRY(rt_set_context_value(ctx, &first_key, NULL));
+    CU_ASSERT_PTR_NULL(rt_context_value(ctx, &first_key));
+    return 0;
+}
+
+static void values_go_along_to_what_is_started_later(void)
+{
+    CU_ASSERT_EQUAL(run(pass_values_on, NULL).result, 0);
+    CU_ASSERT_EQUAL(run(pass_values_on, NULL).result, 0); /* a unit used again has none */
+}
+
 static void cancelling_the_outer_reaches_nested_work(void)
 {
     CU_ASSERT_EQUAL(run_story(be_cancelled_while_nested, NULL).kind, RT_EXIT_INTERRUPTION);
@@ -729,6 +774,7 @@ RT_TEST_MAIN("fiber scope",
              {"nested work has its own deadline and cancellation",
               nested_work_has_its_own_deadline_and_cancellation},
              {"nested work tells its on_exit", nested_work_tells_its_on_exit},
+             {"values go along to what is started later", values_go_along_to_what_is_started_later},
              {"cancelling the outer reaches nested work", cancelling_the_outer_reaches_nested_work},
              {"services outlive their start and stop by instance",
               services_outlive_their_start_and_stop_by_instance},

@@ -1,6 +1,8 @@
 /* Units of work, waits, deadlines, cancellation, stacks */
 #include "fiber_kit.h"
 
+#include <rt/log.h>
+
 #include "base/buffer.h"
 #include "fiber/internal.h"
 #include "fiber/view.h"
@@ -114,6 +116,36 @@ static int fill_errors(rt_ctx *ctx, void *argument)
 static void errors_are_copied_with_their_causes(void)
 {
     CU_ASSERT_EQUAL(run(fill_errors, NULL).result, 0);
+}
+
+static int fail_with_fields(rt_ctx *ctx, void *argument)
+{
+    (void)argument;
+    char name[] = "constraint", text[] = "orders_sku_key";
+    rt_field fields[] = {{name, text, 0}, {NULL, "nameless", 0}, {"line", NULL, 7}};
+    rt_error error = {.size = sizeof error,
+                      .code = RT_EALREADY_EXISTS,
+                      .message = "taken",
+                      .fields = fields,
+                      .field_count = 3};
+    rt_fail_with(ctx, &error);
+    name[0] = text[0] = 'x';
+    const rt_error *last = rt_last_error(ctx);
+    CU_ASSERT_STRING_EQUAL(rt_error_text(last, "constraint"), "orders_sku_key");
+    CU_ASSERT_PTR_NULL(rt_error_text(last, "table"));
+    CU_ASSERT_EQUAL_FATAL(last->field_count, 2);
+    CU_ASSERT_EQUAL(last->fields[1].integer, 7);
+    error.size = offsetof(rt_error, fields); /* of an older module */
+    rt_fail_with(ctx, &error);
+    CU_ASSERT_PTR_NULL(rt_error_text(rt_last_error(ctx), "constraint"));
+    rt_error older = {.size = offsetof(rt_error, fields), .fields = fields, .field_count = 3};
+    CU_ASSERT_PTR_NULL(rt_error_text(&older, "constraint"));
+    return 0;
+}
+
+static void an_error_keeps_its_fields(void)
+{
+    CU_ASSERT_EQUAL(run(fail_with_fields, NULL).result, 0);
 }
 
 static int allocate_everything(rt_ctx *ctx, void *argument)
@@ -664,6 +696,7 @@ RT_TEST_MAIN("fiber",
              {"a result without error is explained by its code",
               a_result_without_error_is_explained_by_its_code},
              {"errors are copied with their causes", errors_are_copied_with_their_causes},
+             {"an error keeps its fields", an_error_keeps_its_fields},
              {"memory that is not there is a defect", memory_that_is_not_there_is_a_defect},
              {"a correlation id is made once and shared with children",
               a_correlation_id_is_made_once_and_shared_with_children},
