@@ -43,6 +43,8 @@ static void describe_error(rt_buffer *text, int code, const rt_error *error)
     add_line(text, "domain", error->domain);
     add_line(text, "detail", error->detail);
     add_line(text, "hint", error->hint);
+    for (uint64_t i = 0; i < error->field_count; i++)
+        add_line(text, error->fields[i].name, error->fields[i].text);
     const rt_error *cause = error->cause;
     for (int i = 0; cause && i < 8; i++, cause = cause->cause)
         add_line(text, "cause", cause->message);

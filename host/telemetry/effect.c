@@ -9,6 +9,8 @@
 #include <rt/error.h>
 #include <stdio.h>
 
+#define FIELDS_MOST 12u /* of a line about a failure */
+
 /* Seconds; calls take microseconds where they wait for nobody. */
 static const double bounds[] = {0.00001, 0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1,
                                 0.25,    0.5,    1,     2.5,   5,    10,    30};
@@ -82,13 +84,25 @@ static const rt_error *error_of(const rt_ctx *ctx, int result)
     return error && error->code == -result ? error : NULL;
 }
 
+/* What there is of code, message, domain, detail and the error's own fields. */
+static size_t fields_of(const rt_error *error, int result, rt_field fields[static FIELDS_MOST])
+{
+    size_t count = 0;
+    fields[count++] = (rt_field){"code", rt_code_name(result), 0};
+    fields[count++] = (rt_field){"message", error && error->message ? error->message : "", 0};
+    if (error && error->domain)
+        fields[count++] = (rt_field){"domain", error->domain, 0};
+    if (error && error->detail)
+        fields[count++] = (rt_field){"detail", error->detail, 0};
+    for (uint64_t i = 0; error && i < error->field_count && count < FIELDS_MOST; i++)
+        fields[count++] = error->fields[i];
+    return count;
+}
+
 static void log_failure(rt_ctx *ctx, const char *name, int result, double milliseconds)
 {
-    const rt_error *error = error_of(ctx, result);
-    const rt_field fields[] = {{"code", rt_code_name(result), 0},
-                               {"message", error && error->message ? error->message : "", 0},
-                               {"detail", error ? error->detail : NULL, 0}};
-    size_t count = sizeof fields / sizeof fields[0] - !(error && error->detail);
+    rt_field fields[FIELDS_MOST];
+    size_t count = fields_of(error_of(ctx, result), result, fields);
     char text[160]; /* not in the arena: a service may fail for years */
     snprintf(text, sizeof text, "%s failed after %.1f ms", name, milliseconds);
     rt_host_log_fields(ctx, RT_LOG_ERROR, fields, count, text);
