@@ -4,11 +4,17 @@
  * after_commit of sql/1 are made of it here: nesting by savepoints, turns of fibers that share a
  * transaction, roll-back of what a unit of work left open, hooks.
  *
- *     begin     takes a connection and starts a transaction on it, or a savepoint in the ambient
- * one commit    of the outermost: COMMIT, gives the connection back, runs the hooks rollback
- * likewise; to the savepoint where there is one
+ * begin takes a connection and starts a transaction on it; inside of another one it sets a
+ * savepoint, and who shares the outer one waits until that has ended. commit of the outermost gives
+ * the connection back and runs the hooks. Both ends belong to the unit of work that began; what it
+ * leaves open a finalizer rolls back.
  *
- * Waiting: all but rt_tx_connection's look-up wait.
+ * A commit that fails has rolled back. One that was interrupted leaves the roll-back to the
+ * finalizer, which cannot be; until then statements fail. Where the server has given the
+ * transaction up (a statement failed), all but its end, or that of the savepoint, is refused with
+ * IN_FAILED_SQL_TRANSACTION.
+ *
+ * Waiting: all but rt_tx_is_open, rt_tx_release, rt_tx_keep and rt_tx_let_go may wait.
  */
 #ifndef PLUGINS_SQL_TRANSACTION_H
 #define PLUGINS_SQL_TRANSACTION_H
@@ -17,15 +23,16 @@
 
 typedef struct rt_tx_driver {
     /* A connection for this unit of work alone. */
-    int (*take)(rt_ctx *ctx, void **connection);
+    int (*take)(rt_ctx *ctx, const rt_sql_transaction *options, void **connection);
     /* Gives it back; `broken`: it is in a state that nobody knows, to be closed. Cannot fail; also
      * called from finalizers. */
     void (*give)(rt_ctx *ctx, void *connection, int broken);
-    /* Runs one command without parameters. */
+    /* Runs one command without parameters. ROLLBACK succeeds where no transaction is left. */
     int (*run)(rt_ctx *ctx, void *connection, const char *text);
     /* The BEGIN for these options. */
     const char *(*begin_text)(rt_ctx *ctx, const rt_sql_transaction *options);
-    /* 0: usable; 1: the server has given the transaction up; -1: the connection is lost. */
+    /* 0: usable; 1: the server has given the transaction up; -1: the connection is lost. Does not
+     * wait. */
     int (*state)(void *connection);
 } rt_tx_driver;
 
@@ -36,10 +43,16 @@ int rt_tx_after_commit(rt_ctx *ctx, const rt_sql_hook *hook);
 
 /* The connection of the ambient transaction of the current instance, locked for this fiber until
  * rt_tx_release: `*connection` NULL where there is no transaction, then nothing is to be released.
- * A stream or a bulk load keeps it locked until it ends. */
+ */
 int rt_tx_acquire(rt_ctx *ctx, void **connection);
 void rt_tx_release(rt_ctx *ctx);
-/* 1 if there is one. */
+/* Instead of rt_tx_release: for a stream or a bulk load, which keeps what was acquired until
+ * rt_tx_let_go, from whatever unit of work. Until then the unit that acquired it, and those it
+ * starts, are refused instead of waiting for themselves. */
+typedef struct rt_tx_hold rt_tx_hold;
+rt_tx_hold *rt_tx_keep(rt_ctx *ctx);
+void rt_tx_let_go(rt_tx_hold *hold);
+/* 1 if there is a transaction. */
 int rt_tx_is_open(const rt_ctx *ctx);
 
 #endif
