@@ -1,30 +1,30 @@
-"""Starts rtd with the plugin and asks it: `make check`."""
+"""Starts rtd with the plugin and asks it: `make check`.
+
+What the plugin requires is embedded then; with RT_INTEGRATION=1 it runs on a PostgreSQL and a Redis
+that are started for the test in temporary folders.
+"""
 
 import os
-import socket
 import subprocess
 import time
 import unittest
 import urllib.error
 import urllib.request
 
+from rt_testing import backing, free_port  # which is beside the SDK: see the Makefile
+
 RTD = os.environ.get("RTD", "rtd")
 RTCTL = os.environ.get("RTCTL", "rtctl")
 CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runtime.conf")
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Greeting(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.address = f"127.0.0.1:{free_port()}"
+        cls.settings = cls.enterClassContext(backing(CONFIG))
         cls.server = subprocess.Popen(
-            [RTD, "--config", CONFIG, "--set", f'http.listen=["{cls.address}"]',
+            [RTD, "--config", CONFIG, *cls.settings, "--set", f'http.listen=["{cls.address}"]',
              "--set", "admin.listen=[]"])
         cls.addClassCleanup(cls.stop)
         end = time.monotonic() + 30
@@ -45,7 +45,7 @@ class Greeting(unittest.TestCase):
         return urllib.request.urlopen(f"http://{self.address}{path}", timeout=10)
 
     def test_the_configuration_is_fit_to_run(self):
-        subprocess.run([RTCTL, "validate", "--config", CONFIG], check=True)
+        subprocess.run([RTCTL, "validate", "--config", CONFIG, *self.settings], check=True)
 
     def test_it_greets_by_name(self):
         with self.get("/@NAME@/world") as answer:

@@ -10,6 +10,7 @@ the range that the kernel gives out, and unix sockets with short paths. What is 
 thread that started it, so that an interrupted test leaves nothing behind.
 """
 
+from .backing import backing
 from .certificates import Authority, Certificate
 from .postgres import Postgres
 from .processes import Missing, Server, free_port, wait_for
@@ -17,4 +18,4 @@ from .proxy import Proxy
 from .redis import Redis, Sentinel
 
 __all__ = ("Authority", "Certificate", "Missing", "Postgres", "Proxy", "Redis", "Sentinel", "Server",
-           "free_port", "wait_for")
+           "backing", "free_port", "wait_for")

@@ -70,20 +70,13 @@ class Connection:
             await self.proxy.passage.wait()
             if not piece:
                 break
+            if self.proxy.faults.rate:
+                await asyncio.sleep(len(piece) / self.proxy.faults.rate)
             writer.write(piece)
             await writer.drain()
-            await self.paced(len(piece))
-        if self.proxy.faults.left == 0:
-            self.proxy.reset_all()
-        else:
-            writer.write_eof()
-
-    async def paced(self, length):
-        faults = self.proxy.faults
-        if faults.left == 0:
-            self.proxy.reset_all()
-        if faults.rate:
-            await asyncio.sleep(length / faults.rate)
+            if self.proxy.faults.left == 0:
+                self.proxy.reset_all()
+        writer.write_eof()
 
     def reset(self):
         for _, writer in (self.client, self.server):
