@@ -199,8 +199,9 @@ static bool is_equal(const rt_composer *composer, const rt_setting *value, const
         return !rt_parse_duration(text, &quantity) && quantity == value->value.integer;
     case RT_SETTING_SIZE:
         return !rt_parse_size(text, &quantity) && quantity == value->value.integer;
-    case RT_SETTING_PATH: /* it has been joined to the folder of the configuration */
-        return strcmp(value->value.text, rt_relative_path(composer, text)) == 0;
+    case RT_SETTING_PATH: /* it has been joined to the folder of the configuration, or is a word */
+        return strcmp(value->value.text, text) == 0 ||
+               strcmp(value->value.text, rt_relative_path(composer, text)) == 0;
     default:
         return strcmp(value->value.text, text) == 0;
     }
@@ -211,6 +212,20 @@ static bool condition_holds(const rt_composer *composer, const rt_candidate *can
 {
     const rt_setting *value = setting_at(candidate, condition->path);
     return value && is_equal(composer, value, condition->equals);
+}
+
+static void judge_conditions(const rt_composer *composer, rt_candidate *candidate)
+{
+    for (size_t i = 0; i < candidate->manifest->condition_count; i++) {
+        const rt_condition *condition = &candidate->manifest->conditions[i];
+        if (!condition_holds(composer, candidate, condition))
+            continue;
+        if (condition->process_local)
+            candidate->process_local = true;
+        else
+            candidate->condition = rt_arena_format(composer->arena, "`%s` is \"%s\"",
+                                                   condition->path, condition->equals);
+    }
 }
 
 /* Called for all candidates that are configured or in the plan, once each. */
@@ -239,11 +254,7 @@ void rt_candidate_options(rt_composer *composer, rt_candidate *candidate)
         candidate->options[i] = (rt_plan_option){.name = manifest->options[i].name,
                                                  .type = manifest->options[i].type,
                                                  .value = values[i]};
-    for (size_t i = 0; i < manifest->condition_count; i++)
-        if (condition_holds(composer, candidate, &manifest->development_only_when[i]))
-            candidate->condition = rt_arena_format(composer->arena, "`%s` is \"%s\"",
-                                                   manifest->development_only_when[i].path,
-                                                   manifest->development_only_when[i].equals);
+    judge_conditions(composer, candidate);
 }
 
 void rt_candidates_configure(rt_composer *composer)

@@ -241,7 +241,7 @@ static bool is_process_local(rt_composer *composer, const rt_candidate *candidat
         if (service.consumers)
             return true;
     }
-    return candidate->manifest->process_local;
+    return candidate->manifest->process_local || candidate->process_local;
 }
 
 static void judge_workers(rt_composer *composer)

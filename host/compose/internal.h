@@ -22,6 +22,7 @@ typedef struct rt_candidate {
     bool named; /* by `bind`, `use` or `load` */
     bool root, planned;
     bool options_ready;
+    bool process_local;        /* by an RT_PROCESS_LOCAL_WHEN that holds */
     const char *condition;     /* the RT_DEVELOPMENT_ONLY_WHEN that holds, or NULL */
     rt_plan_binding *bindings; /* one for each manifest->requires, providers by candidate index */
     rt_plan_option *options;
@@ -190,6 +191,8 @@ void rt_effective_add(rt_composer *composer, const char *path, const rt_node *no
 #define PLACE_OF(candidate) (&(rt_place){.file = (candidate)->manifest->file})
 
 /* words.c. The path joined to the main file's folder unless it is absolute. */
+/* The value of an option of type path as it counts: a word of RT_VALUES stands for no file. */
+bool rt_path_is_word(const rt_option_spec *spec, const char *text);
 const char *rt_relative_path(const rt_composer *composer, const char *path);
 /* "`a`, `b`" built up item by item. */
 void rt_list_add(rt_composer *composer, const char **list, const char *format, ...)

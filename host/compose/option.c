@@ -219,8 +219,20 @@ static const char *unwritable(const rt_composer *composer, const char *path)
                            : rt_arena_format(arena, "its folder: %s", rt_reason(errno));
 }
 
+bool rt_path_is_word(const rt_option_spec *spec, const char *text)
+{
+    for (size_t i = 0; i < spec->value_count; i++)
+        if (strcmp(spec->values[i], text) == 0)
+            return true;
+    return false;
+}
+
 static bool take_path(const conversion *c, const char *text, rt_setting *out)
 {
+    if (rt_path_is_word(c->spec, text)) {
+        out->value.text = text;
+        return true;
+    }
     rt_arena *arena = c->composer->arena;
     const char *path = rt_relative_path(c->composer, text), *problem = NULL;
     out->value.text = path;

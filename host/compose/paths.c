@@ -20,7 +20,7 @@ static void add(const struct walk *walk, const char *path, bool write)
 static void collect(const struct walk *walk, const rt_option_spec *spec, const rt_setting *setting)
 {
     bool fields = setting->type == RT_SETTING_GROUP;
-    if (setting->type == RT_SETTING_PATH)
+    if (setting->type == RT_SETTING_PATH && !rt_path_is_word(spec, setting->value.text))
         add(walk, setting->value.text, spec->write);
     if (!fields && setting->type != RT_SETTING_LIST && setting->type != RT_SETTING_MAP)
         return;

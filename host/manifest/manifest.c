@@ -106,6 +106,10 @@ static const rt_key_rule condition_keys[] = {
     KEY("development-only-when", filled, rt_condition, path, NEEDED),
     KEY("equals", text, rt_condition, equals, NEEDED),
     {0}};
+static const rt_key_rule local_keys[] = {
+    KEY("process-local-when", filled, rt_condition, path, NEEDED),
+    KEY("equals", text, rt_condition, equals, NEEDED),
+    {0}};
 
 #define OPTION_KEYS                                                                        \
     KEY("type", word, rt_option_spec, type, NEEDED, .words = rt_setting_types),            \
@@ -162,7 +166,14 @@ static void *begin_optional(rt_plugin *plugin)
 static void *begin_condition(rt_plugin *plugin)
 {
     rt_manifest *manifest = plugin->manifest;
-    return &rt_push(plugin->arena, manifest->development_only_when, manifest->condition_count);
+    return &rt_push(plugin->arena, manifest->conditions, manifest->condition_count);
+}
+
+static void *begin_local(rt_plugin *plugin)
+{
+    rt_condition *condition = begin_condition(plugin);
+    condition->process_local = true;
+    return condition;
 }
 
 static void *begin_option(rt_plugin *plugin)
@@ -202,6 +213,7 @@ static const note_kind kinds[] = {
     {"optional", optional_keys, begin_optional, false},
     {"option", option_keys, begin_option, false},
     {"development-only-when", condition_keys, begin_condition, false},
+    {"process-local-when", local_keys, begin_local, false},
 };
 static const note_kind field_kind = {"field", field_keys, begin_field, false};
 
@@ -391,16 +403,17 @@ static void judge_conditions(rt_plugin *plugin)
 {
     const rt_manifest *manifest = plugin->manifest;
     for (size_t i = 0; i < manifest->condition_count; i++) {
-        const rt_condition *condition = &manifest->development_only_when[i];
+        const rt_condition *condition = &manifest->conditions[i];
+        const char *what = condition->process_local ? "process-local" : "development-only";
         if (!condition->path || !condition->equals)
             continue;
         const rt_option_spec *option =
             option_at(manifest->options, manifest->option_count, condition->path);
         if (!option)
-            contradiction(plugin, "it is development-only by option `%s`, which is not declared",
+            contradiction(plugin, "it is %s by option `%s`, which is not declared", what,
                           rt_shown(plugin->arena, condition->path));
         else if (!rt_option_can_be(plugin, option, condition->equals))
-            contradiction(plugin, "it is development-only by option `%s`, which cannot be `%s`",
+            contradiction(plugin, "it is %s by option `%s`, which cannot be `%s`", what,
                           rt_shown(plugin->arena, condition->path),
                           rt_shown(plugin->arena, condition->equals));
     }

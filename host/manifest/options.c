@@ -119,7 +119,7 @@ static bool is_braced(rt_arena *arena, const rt_option_spec *option, const char 
 
 /* --- types ----------------------------------------------------------------------------------- */
 
-enum { RANGE = 1, LENGTH = 2, WORDS = 4, FIELDS = 8, OF = 16, ACCESS = 32 };
+enum { RANGE = 1, LENGTH = 2, WORDS = 4, FIELDS = 8, OF = 16, ACCESS = 32, NO_FILES = 64 };
 
 static const struct type_rule {
     unsigned allows;
@@ -135,7 +135,7 @@ static const struct type_rule {
     [RT_SETTING_SIZE] = {RANGE, is_size, "a size in quotes, such as \"1 MiB\""},
     [RT_SETTING_URL] = {LENGTH, is_text, "a URL in quotes"},
     [RT_SETTING_ADDRESS] = {0, is_text, "an address in quotes"},
-    [RT_SETTING_PATH] = {LENGTH | ACCESS, is_text, "a path in quotes"},
+    [RT_SETTING_PATH] = {LENGTH | ACCESS | NO_FILES, is_text, "a path in quotes"},
     [RT_SETTING_SECRET] = {LENGTH, is_text, "a text in quotes"},
     [RT_SETTING_LIST] = {LENGTH | OF, is_bracketed, "a list in brackets"},
     [RT_SETTING_GROUP] = {FIELDS, is_braced, "a group in braces"},
@@ -147,7 +147,7 @@ static unsigned allowed(const rt_option_spec *option)
 {
     unsigned allows = type_rules[option->type].allows;
     if (option->type == RT_SETTING_LIST)
-        allows |= type_rules[option->of].allows & (WORDS | FIELDS | ACCESS);
+        allows |= type_rules[option->of].allows & (WORDS | FIELDS | ACCESS | NO_FILES);
     return allows;
 }
 
@@ -161,7 +161,8 @@ static void judge_attributes(rt_plugin *plugin, const rt_option_spec *option)
     } rules[] = {
         {(option->least || option->most) && !(allows & (RANGE | LENGTH)),
          "a range means nothing for its type"},
-        {option->value_count && !(allows & WORDS), "only an enum has RT_VALUES"},
+        {option->value_count && !(allows & (WORDS | NO_FILES)),
+         "only an enum and a path have RT_VALUES"},
         {option->field_count && !(allows & FIELDS),
          "only a group, a map and a list of groups have RT_FIELD"},
         {option->of && !(allows & OF), "only a list has RT_OF"},

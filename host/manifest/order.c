@@ -33,7 +33,8 @@ static int conditions_by_path(const void *a, const void *b)
 {
     const rt_condition *left = a, *right = b;
     int order = strcmp(left->path, right->path);
-    return order ? order : strcmp(left->equals, right->equals);
+    order = order ? order : strcmp(left->equals, right->equals);
+    return order ? order : left->process_local - right->process_local;
 }
 
 void rt_manifest_sort(rt_manifest *manifest)
@@ -48,8 +49,7 @@ void rt_manifest_sort(rt_manifest *manifest)
         {manifest->requires, manifest->requires_count, sizeof(rt_requires), requires_by_capability},
         {manifest->publishes, manifest->publishes_count, sizeof(rt_event), events_by_topic},
         {manifest->handles, manifest->handles_count, sizeof(rt_event), events_by_topic},
-        {manifest->development_only_when, manifest->condition_count, sizeof(rt_condition),
-         conditions_by_path},
+        {manifest->conditions, manifest->condition_count, sizeof(rt_condition), conditions_by_path},
     };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         if (lists[i].count > 1)

@@ -93,8 +93,9 @@ static void print_manifest(const rt_manifest *manifest)
                manifest->process_local ? " process-local" : "",
                manifest->inspects ? " inspects" : "");
     for (size_t i = 0; i < manifest->condition_count; i++)
-        printf("development-only when %s = \"%s\"\n", manifest->development_only_when[i].path,
-               manifest->development_only_when[i].equals);
+        printf("%s when %s = \"%s\"\n",
+               manifest->conditions[i].process_local ? "process-local" : "development-only",
+               manifest->conditions[i].path, manifest->conditions[i].equals);
     print_bits("serves", manifest->serves, sizeof kinds / sizeof kinds[0], kind_name);
     print_bits("enabled in", manifest->enabled_in, RT_ENVIRONMENT_COUNT, environment_name);
     print_bits("needs", manifest->needs, RT_NEED_COUNT, rt_need_name);

@@ -120,6 +120,7 @@ simple("event-of-version-zero", ["handles=order.placed", "version=0"])
 simple("condition-on-no-option", ["development-only-when=path", "equals=:memory:"])
 simple("condition-that-cannot-hold", ["development-only-when=depth", "equals=none"],
        option("depth", "int"))
+simple("local-by-no-option", ["process-local-when=path", "equals=:memory:"])
 simple("condition-on-a-list", ["development-only-when=names", "equals=all"],
        option("names", "list", "of=string"))
 simple("condition-without-value", ["development-only-when=limit"])

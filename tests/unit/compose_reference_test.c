@@ -77,7 +77,7 @@ static rt_manifest *build_manifest(struct build *build, const struct module *mod
             (rt_option_spec){.name = "mode",
                              .type = RT_SETTING_STRING,
                              .default_text = by_default ? "\":memory:\"" : NULL};
-        rt_push(build->arena, manifest->development_only_when, manifest->condition_count) =
+        rt_push(build->arena, manifest->conditions, manifest->condition_count) =
             (rt_condition){.path = "mode", .equals = ":memory:"};
     }
     return manifest;

@@ -58,18 +58,19 @@ static void events_and_conditions(void)
 {
     const rt_manifest *manifest = read_sample();
     CU_ASSERT(manifest && manifest->publishes_count == 1 && manifest->handles_count == 1 &&
-              manifest->condition_count == 2);
-    if (!manifest || manifest->condition_count != 2)
+              manifest->condition_count == 3);
+    if (!manifest || manifest->condition_count != 3)
         return;
     SAME(manifest->publishes[0].topic, "order.placed");
     SAME(manifest->publishes[0].wire, "orders.placed.v2");
     CU_ASSERT(manifest->publishes[0].version == 2);
     SAME(manifest->handles[0].topic, "invoice.paid");
     CU_ASSERT(manifest->handles[0].version == 1 && !manifest->handles[0].wire);
-    bool swapped = manifest->development_only_when[0].equals[0] == 'f'; /* order means nothing */
-    SAME(manifest->development_only_when[swapped].path, "path");
-    SAME(manifest->development_only_when[swapped].equals, ":memory:");
-    SAME(manifest->development_only_when[!swapped].path, "tls.verify");
+    SAME(manifest->conditions[0].path, "path");
+    SAME(manifest->conditions[0].equals, ":memory:");
+    CU_ASSERT(!manifest->conditions[0].process_local && manifest->conditions[1].process_local);
+    SAME(manifest->conditions[1].path, "path");
+    SAME(manifest->conditions[2].path, "tls.verify");
 }
 
 static void provided(void)

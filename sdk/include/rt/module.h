@@ -105,6 +105,10 @@ extern const rt_host *rt_host_table RT_HIDDEN;
 #define RT_DEVELOPMENT_ONLY_WHEN(path_, value_) \
     RT_NOTE("development-only-when=" path_ "\0equals=" value_ "\0")
 
+/* Likewise its state is one worker's alone: a plan with more workers is refused. */
+#define RT_PROCESS_LOCAL_WHEN(path_, value_) \
+    RT_NOTE("process-local-when=" path_ "\0equals=" value_ "\0")
+
 /* What it serves, and so what makes it a root of the plan: routes, services. */
 #define RT_SERVES(...) RT_NOTE("serves=" #__VA_ARGS__ "\0")
 
@@ -177,9 +181,10 @@ extern const rt_host *rt_host_table RT_HIDDEN;
 #define RT_REQUIRED_WITH(option_) "required-with=" #option_ "\0" /* where that one is set */
 #define RT_DEFAULT(...) "default=" #__VA_ARGS__ "\0"
 #define RT_RANGE(least_, most_) "min=" #least_ "\0max=" #most_ "\0"
-#define RT_VALUES(...) "values=" #__VA_ARGS__ "\0" /* the words of an enum */
-#define RT_OF(type_) "of=" #type_ "\0"             /* what a list holds */
-#define RT_READ "flag=read\0"                      /* a path that must be readable */
+#define RT_VALUES(...) \
+    "values=" #__VA_ARGS__ "\0" /* the words of an enum; of a path: those that name no file */
+#define RT_OF(type_) "of=" #type_ "\0" /* what a list holds */
+#define RT_READ "flag=read\0"          /* a path that must be readable */
 #define RT_WRITE "flag=write\0" /* one that must be writable; its folder is open for new files */
 #define RT_NOT_SECRET "flag=not-secret\0" /* its name sounds secret, its value is not */
 
