@@ -9,9 +9,7 @@ RT_MODULE("sqlite", "0.1.0", "SQL in a file of this machine, or in memory")
 RT_PROVIDES(sql, 1, fallback, 0)
 RT_DEVELOPMENT_ONLY_WHEN("path", ":memory:")
 RT_PROCESS_LOCAL_WHEN("path", ":memory:")
-RT_OPTION(path, path,
-          RT_DEFAULT(":memory:") RT_VALUES(
-              : memory:) RT_WRITE,
+RT_OPTION(path, path, RT_DEFAULT(":memory:") RT_VALUES(":memory:") RT_WRITE,
           "The file, or \":memory:\"")
 RT_OPTION(int, readers, RT_DEFAULT(2) RT_RANGE(1, 64), "Connections of a worker that only read")
 RT_OPTION(duration, busy_timeout, RT_DEFAULT("5 s") RT_RANGE("0 s", "10 min"),

@@ -66,7 +66,7 @@ typedef struct rt_sqlite_connection {
     sqlite3 *handle;
     struct rt_sqlite_connection *next; /* of those that are free */
     bool reader;                       /* it only reads */
-    bool reads_only;                   /* for now */
+    bool reads_only;                   /* in this transaction */
     bool own;                          /* what is prepared is the provider's, not the author's */
     bool in_transaction;               /* of an rt_tx, or a load */
     bool failed;                       /* so its transaction is spoiled */
@@ -140,6 +140,12 @@ typedef struct rt_sqlite_lease {
 
 int rt_sqlite_lease_take(rt_ctx *ctx, bool reads, rt_sqlite_lease *lease);
 void rt_sqlite_lease_give(rt_ctx *ctx, const rt_sqlite_lease *lease);
+/* Where there is one connection alone, a stream lends it out: whoever takes it reads the rest of
+ * the stream into memory first. */
+bool rt_sqlite_is_single(const rt_sqlite *database);
+void rt_sqlite_set_holder(rt_sqlite *database, rt_sql_stream *stream);
+void rt_sqlite_stream_spill(rt_ctx *ctx, rt_sql_stream *stream);
+bool rt_sqlite_is_wanted(const rt_sqlite *database);
 int rt_sqlite_take(rt_ctx *ctx, rt_sqlite *database, bool reads, rt_sqlite_connection **taken);
 void rt_sqlite_give(rt_ctx *ctx, rt_sqlite *database, rt_sqlite_connection *connection);
 

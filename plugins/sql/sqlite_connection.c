@@ -155,10 +155,10 @@ int rt_sqlite_clean(rt_sqlite_connection *connection, rt_sqlite_problem *problem
     bool idle = sqlite3_get_autocommit(connection->handle);
     if (!idle && rt_sqlite_command(connection, "ROLLBACK", problem) < 0)
         return -1;
-    if (connection->reads_only &&
+    if (!connection->reader &&
         rt_sqlite_command(connection, "PRAGMA query_only = OFF", problem) < 0)
         return -1;
-    connection->dirty = connection->reads_only = false;
+    connection->dirty = false;
     return 0;
 }
 

@@ -37,7 +37,8 @@ struct rt_sqlite {
     rt_sqlite_connection *all; /* readers + 1 of them */
     uint32_t count;
     struct running *running;
-    rt_semaphore *wake; /* of the service, where nothing ran */
+    rt_sql_stream *holder; /* of the only connection */
+    rt_semaphore *wake;    /* of the service, where nothing ran */
     bool idle;
     bool full; /* the last that wrote had no room */
     bool corrupt;
@@ -173,8 +174,25 @@ static int wait_for(rt_ctx *ctx, rt_sqlite *database, struct pool *pool)
     return ours ? used_up(ctx, database, pool) : result;
 }
 
+bool rt_sqlite_is_single(const rt_sqlite *database)
+{
+    return database->count == 1;
+}
+
+bool rt_sqlite_is_wanted(const rt_sqlite *database)
+{
+    return database->writers.waiting > 0;
+}
+
+void rt_sqlite_set_holder(rt_sqlite *database, rt_sql_stream *stream)
+{
+    database->holder = stream;
+}
+
 int rt_sqlite_take(rt_ctx *ctx, rt_sqlite *database, bool reads, rt_sqlite_connection **taken)
 {
+    if (database->holder)
+        rt_sqlite_stream_spill(ctx, database->holder);
     struct pool *pool = reads && database->readers.count ? &database->readers : &database->writers;
     RT_TRY(pool->used < pool->count && !pool->waiting ? rt_semaphore_acquire(ctx, pool->turns)
                                                       : wait_for(ctx, database, pool));

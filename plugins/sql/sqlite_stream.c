@@ -16,7 +16,10 @@ struct rt_sql_stream {
     const rt_sql_statement *given;
     sqlite3_stmt *statement;
     bool retry_on_writer;
-    rt_sqlite_rows rows;
+    bool lends;           /* the connection is the only one */
+    bool spilled, broken; /* what was left is in `rest`; or in `problem` */
+    uint64_t next;        /* row of `rest` */
+    rt_sqlite_rows rows, rest;
     rt_sqlite_problem problem;
 };
 
@@ -74,6 +77,19 @@ static int next_in_pool(void *argument)
     return end_in_pool(stream);
 }
 
+static int spill_in_pool(void *argument)
+{
+    rt_sql_stream *stream = argument;
+    int result = rt_sqlite_rows_begin(&stream->rest, stream->statement, &stream->problem);
+    int code = SQLITE_DONE;
+    while (result == 0 && (code = sqlite3_step(stream->statement)) == SQLITE_ROW)
+        result = rt_sqlite_rows_add(&stream->rest, stream->statement, &stream->problem);
+    if (result == 0 && code != SQLITE_DONE)
+        result = rt_sqlite_problem_of(stream->lease.connection, "", &stream->problem);
+    end_in_pool(stream);
+    return result;
+}
+
 /* --- on the loop ----------------------------------------------------------------------------- */
 
 static int run(rt_ctx *ctx, rt_sql_stream *stream, int (*function)(void *argument))
@@ -93,10 +109,44 @@ static void release(rt_ctx *ctx, rt_sql_stream *stream)
 {
     stream->magic = 0;
     rt_sqlite_rows_free(&stream->rows);
+    rt_sqlite_rows_free(&stream->rest);
+    if (stream->lends)
+        rt_sqlite_set_holder(rt_sqlite_here(ctx), NULL);
     if (stream->hold)
         rt_tx_let_go(stream->hold);
-    else
+    else if (!stream->spilled)
         rt_sqlite_lease_give(ctx, &stream->lease);
+}
+
+void rt_sqlite_stream_spill(rt_ctx *ctx, rt_sql_stream *stream)
+{
+    if (stream->busy)
+        return; /* it does so itself before its fiber goes on */
+    if (stream->statement && run(ctx, stream, spill_in_pool) < 0)
+        stream->broken = true;
+    if (stream->statement) /* nobody waited for it long enough to begin */
+        return;
+    rt_sqlite_set_holder(rt_sqlite_here(ctx), NULL);
+    stream->lends = false;
+    stream->spilled = true;
+    rt_sqlite_lease_give(ctx, &stream->lease);
+    rt_sql_rows moved = {.size = sizeof moved};
+    rt_sqlite_rows_take(NULL, &stream->rest, &moved); /* its pointers are in place from here on */
+}
+
+/* A piece of what was spilled. */
+static void take_rest(rt_sql_stream *stream, rt_sql_rows *rows)
+{
+    const rt_sqlite_rows *rest = &stream->rest;
+    uint64_t left = rest->row_count - stream->next;
+    uint64_t count = left < PIECE_ROWS ? left : PIECE_ROWS;
+    rt_struct_copy(rows,
+                   &(rt_sql_rows){.size = sizeof *rows,
+                                  .column_count = rest->column_count,
+                                  .row_count = count,
+                                  .columns = rest->columns,
+                                  .values = rest->values + stream->next * rest->column_count});
+    stream->next += count;
 }
 
 /* Its statement ends here if no thread of the pool was to be had in time. */
@@ -117,6 +167,9 @@ static int open_on(rt_ctx *ctx, rt_sql_stream *stream, bool reads)
     if (result == 0) {
         stream->hold = stream->lease.ambient ? rt_tx_keep(ctx) : NULL;
         stream->magic = MAGIC;
+        stream->lends = !stream->hold && rt_sqlite_is_single(rt_sqlite_here(ctx));
+        if (stream->lends)
+            rt_sqlite_set_holder(rt_sqlite_here(ctx), stream);
         return rt_defer(ctx, finish, stream);
     }
     if (stream->lease.ambient)
@@ -155,6 +208,12 @@ int rt_sqlite_stream_next(rt_ctx *ctx, rt_sql_stream *stream, rt_sql_rows *rows)
     RT_TRY(check(ctx, stream));
     if (!rows || !RT_HAS(rows, values))
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the rows to be filled have no `size`");
+    if (stream->broken)
+        return rt_sqlite_fail(ctx, &stream->problem, NULL);
+    if (stream->spilled) {
+        take_rest(stream, rows);
+        return 0;
+    }
     rt_sqlite_rows_empty(&stream->rows);
     stream->rows.column_count = 0;
     if (!stream->ended && run(ctx, stream, next_in_pool) < 0) {
@@ -163,6 +222,8 @@ int rt_sqlite_stream_next(rt_ctx *ctx, rt_sql_stream *stream, rt_sql_rows *rows)
         return rt_sqlite_fail(ctx, &stream->problem, NULL);
     }
     rt_sqlite_rows_take(NULL, &stream->rows, rows);
+    if (stream->lends && rt_sqlite_is_wanted(rt_sqlite_here(ctx)))
+        rt_sqlite_stream_spill(ctx, stream);
     return 0;
 }
 

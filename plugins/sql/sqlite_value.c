@@ -122,6 +122,7 @@ int rt_sqlite_bind(rt_sqlite_connection *connection, sqlite3_stmt *statement,
                    const rt_sql_value *values, uint64_t count, rt_sqlite_problem *problem)
 {
     int wanted = sqlite3_bind_parameter_count(statement);
+    problem->code = RT_EINVALID_ARGUMENT; /* of what is refused here */
     if ((uint64_t)wanted != count)
         return rt_sqlite_problem_set(
             problem, "PROTOCOL_VIOLATION", "the statement has %d parameter%s, and %llu %s given",
@@ -140,6 +141,7 @@ int rt_sqlite_bind(rt_sqlite_connection *connection, sqlite3_stmt *statement,
         if (bind_one(statement, index, value) != SQLITE_OK)
             return rt_sqlite_problem_of(connection, "", problem);
     }
+    problem->code = 0;
     return 0;
 }
 

@@ -144,6 +144,8 @@ int rt_sql_check_statement(rt_ctx *ctx, const rt_sql_statement *statement)
     if (!statement || !RT_HAS(statement, parameter_count) || !statement->text)
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the statement has no `%s`",
                        statement && RT_HAS(statement, parameter_count) ? "text" : "size");
+    if (!statement->text[0])
+        return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the statement is empty");
     if (!is_utf8(statement->text, strlen(statement->text)))
         return refuse(ctx, NULL, "CHARACTER_NOT_IN_REPERTOIRE", "the statement is no UTF-8");
     if ((statement->flags & RT_SQL_SCRIPT) && statement->parameter_count)
