@@ -460,7 +460,7 @@ AT(rt_column, name, 0);
 AT(rt_column, type, 8);
 AT(rt_column, flags, 12);
 AT(rt_column, offset, 16);
-AT(rt_column, null_offset, 20);
+AT(rt_column, null_step, 20);
 AT(rt_column, prefix, 24);
 SIZE(rt_column, 32);
 
@@ -471,7 +471,8 @@ AT(rt_table, type, 16);
 AT(rt_table, columns, 24);
 AT(rt_table, row_size, 32);
 AT(rt_table, shadow, 40);
-SIZE(rt_table, 48);
+AT(rt_table, own, 48);
+SIZE(rt_table, 56);
 
 AT(rt_email_pair, name, 0);
 AT(rt_email_pair, value, 8);

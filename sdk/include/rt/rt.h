@@ -10,14 +10,17 @@
 #include <rt/health.h>
 #include <rt/host.h>
 #include <rt/http.h>
+#include <rt/id.h>
 #include <rt/inspect.h>
 #include <rt/json.h>
 #include <rt/log.h>
 #include <rt/metric.h>
 #include <rt/module.h>
+#include <rt/selection.h>
 #include <rt/slice.h>
 #include <rt/span.h>
 #include <rt/sse.h>
+#include <rt/stamp.h>
 #include <rt/table.h>
 #include <rt/wait.h>
 #include <rt/websocket.h>
