@@ -136,6 +136,7 @@ static void plan_instance(rt_composer *composer, rt_candidate *candidate,
                                    .serves = manifest->serves,
                                    .stack_size = manifest->stack_size,
                                    .needs = manifest->needs,
+                                   .slice = manifest->slice,
                                    .options = candidate->options,
                                    .option_count = manifest->option_count};
     plan_provides(composer, candidate, instance);
@@ -191,6 +192,7 @@ static void compose(rt_composer *composer)
     rt_effects_judge(composer);
     rt_resolve(composer);
     bool ordered = rt_order(composer);
+    rt_slices_judge(composer);
     rt_policy_judge(composer);
     rt_tls_judge(composer);
     rt_log_judge(composer);

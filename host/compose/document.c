@@ -144,6 +144,7 @@ static void put_instance(rt_buffer *out, const rt_composition *composition,
     put_truth(out, "acknowledged", instance->acknowledged);
     put_serves(out, instance->serves);
     put_needs(out, instance->needs);
+    put_text(out, ',', "slice", instance->slice);
     put_provides(out, instance);
     put_bindings(out, composition->plan, instance);
     put_paths(out, instance);

@@ -160,8 +160,9 @@ const char *rt_candidate_needs(rt_composer *composer, const rt_candidate *candid
 void rt_resolve(rt_composer *composer);
 bool rt_order(rt_composer *composer);
 
-/* gate.c, events.c, policy.c */
+/* gate.c, events.c, slices.c, policy.c */
 void rt_gate_judge(rt_composer *composer);
+void rt_slices_judge(rt_composer *composer);
 void rt_events_judge(rt_composer *composer);
 void rt_policy_judge(rt_composer *composer);
 void rt_http_judge(rt_composer *composer); /* http_policy.c */

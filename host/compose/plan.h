@@ -155,6 +155,7 @@ typedef struct rt_plan_instance {
     uint32_t serves;
     uint32_t stack_size;
     uint32_t needs;      /* RT_NEEDS_… */
+    const char *slice;   /* of tables and migrations; NULL: none */
     rt_plan_path *paths; /* what the sandbox leaves open for it */
     size_t path_count;
     rt_plan_provides *provides;

@@ -320,6 +320,7 @@ static void instance_itself(struct walk *walk, rt_plan_instance *instance)
     small(walk, &instance->serves, UINT32_MAX);
     small(walk, &instance->stack_size, UINT32_MAX);
     small(walk, &instance->needs, UINT32_MAX);
+    text(walk, &instance->slice);
 }
 
 static void instance(struct walk *walk, rt_plan_instance *instance, size_t instance_count)

@@ -76,6 +76,8 @@ static const rt_key_rule stack_keys[] = {
     KEY("stack", number, rt_manifest, stack_size, NEEDED, .least = 16 << 10, .most = 8 << 20), {0}};
 static const rt_key_rule needs_keys[] = {
     KEY("needs", bits, rt_manifest, needs, NEEDED, .words = rt_need_words), {0}};
+static const rt_key_rule slice_keys[] = {KEY("slice", module_name, rt_manifest, slice, NEEDED),
+                                         {0}};
 static const rt_key_rule publishes_keys[] = {
     KEY("publishes", topic, rt_event, topic, NEEDED),
     KEY("wire", topic, rt_event, wire, NEEDED),
@@ -206,6 +208,7 @@ static const note_kind kinds[] = {
     {"enabled-in", enabled_keys, begin_module, false},
     {"stack", stack_keys, begin_module, true},
     {"needs", needs_keys, begin_module, false},
+    {"slice", slice_keys, begin_module, true},
     {"publishes", publishes_keys, begin_published, false},
     {"handles", handles_keys, begin_handled, false},
     {"provides", provides_keys, begin_provided, false},
@@ -371,6 +374,20 @@ static void judge_requires(rt_plugin *plugin)
     }
 }
 
+/* Its migrations need a database, always. */
+static void judge_slice(rt_plugin *plugin)
+{
+    const rt_manifest *manifest = plugin->manifest;
+    for (size_t i = 0; i < manifest->requires_count; i++) {
+        const rt_requires *requires = &manifest->requires[i];
+        if (same(requires->capability, "sql") && requires->major == 1 && !requires->optional)
+            return;
+    }
+    if (manifest->slice)
+        contradiction(plugin, "it has the slice `%s` without RT_REQUIRES(sql, 1)",
+                      rt_shown(plugin->arena, manifest->slice));
+}
+
 static void judge_events(rt_plugin *plugin, const rt_event *events, size_t count, const char *what)
 {
     for (size_t i = 0; i < count; i++)
@@ -493,6 +510,7 @@ bool rt_notes_judge(rt_plugin *plugin)
     judge_kinds(plugin);
     judge_provides(plugin);
     judge_requires(plugin);
+    judge_slice(plugin);
     judge_events(plugin, manifest->publishes, manifest->publishes_count, "published");
     judge_events(plugin, manifest->handles, manifest->handles_count, "handled");
     judge_options(plugin, manifest->options, manifest->option_count, false);

@@ -131,6 +131,7 @@ typedef struct rt_manifest {
     uint32_t enabled_in; /* bits 1 << rt_environment; 0: everywhere */
     uint32_t stack_size; /* bytes; 0: the default */
     uint32_t needs;      /* RT_NEEDS_… */
+    const char *slice;   /* of tables and migrations, with `-`; NULL: none */
     rt_provides *provides;
     size_t provides_count;
     rt_requires *requires; /* optional ones too */

@@ -99,6 +99,8 @@ static void print_manifest(const rt_manifest *manifest)
     print_bits("serves", manifest->serves, sizeof kinds / sizeof kinds[0], kind_name);
     print_bits("enabled in", manifest->enabled_in, RT_ENVIRONMENT_COUNT, environment_name);
     print_bits("needs", manifest->needs, RT_NEED_COUNT, rt_need_name);
+    if (manifest->slice)
+        printf("slice          %s\n", manifest->slice);
     if (manifest->stack_size)
         printf("stack          %u bytes\n", manifest->stack_size);
     print_capabilities(manifest);

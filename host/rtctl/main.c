@@ -43,6 +43,12 @@ static const rt_subcommand subcommands[] = {
      "ID is such as RT0107, or a diagnostic's name; without it, all are listed.\n"},
     {"new", "plugin NAME", "write a plugin that builds at once", rt_new,
      "Makes the folder NAME with source, Makefile, test and configuration in it.\n"},
+    {"embed", "FOLDER [-o FILE]", "write a folder of migrations as a C header", rt_embed,
+     "Reads `0001_name.sql`, `0002_name.sqlite.sql`, `0002_name.postgres.sql`, …, and writes a "
+     "header\n"
+     "that defines `rt_migrations`, for rt_slice_register.\n"
+     "  -o FILE         write it there, not to standard output\n"
+     "  --depfile FILE  with -o: also write what it was made of, for make or ninja\n"},
     {"version", "", "print the version", rt_version, "Of rt, and of what plugins are built for.\n"},
 };
 #define SUBCOMMAND_COUNT (sizeof subcommands / sizeof subcommands[0])

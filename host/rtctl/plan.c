@@ -73,6 +73,8 @@ static void print_instance(const rt_plan *plan, size_t i)
     print_provides(instance);
     for (size_t k = 0; k < instance->binding_count; k++)
         print_binding(plan, &instance->bindings[k]);
+    if (instance->slice)
+        printf("     slice %s\n", instance->slice);
     print_needs(instance->needs);
     print_paths(instance);
 }

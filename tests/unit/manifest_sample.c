@@ -3,6 +3,7 @@
 
 #include <rt/cap/clock.h>
 #include <rt/cap/email.h>
+#include <rt/cap/sql.h>
 
 #define SAMPLE_LISTENER_METHODS(M) \
     M(sample_listener, told, RT_WAITS | RT_IDEMPOTENT, (const char *, what))
@@ -15,6 +16,7 @@ RT_SERVES(routes, services)
 RT_SERVES(jobs, events)
 RT_ENABLED_IN(development, staging)
 RT_STACK_SIZE(64 * 1024)
+RT_SLICE("sample_data")
 RT_PUBLISHES("order.placed", "orders.placed.v2", 2)
 RT_HANDLES("invoice.paid", 1)
 RT_DEVELOPMENT_ONLY_WHEN("path", ":memory:")
@@ -24,6 +26,7 @@ RT_PROCESS_LOCAL_WHEN("path", ":memory:")
 RT_PROVIDES(email, 1, fallback, -5, RT_DEVELOPMENT_ONLY RT_PROCESS_LOCAL)
 RT_REQUIRES(clock, 1, RT_RAW)
 RT_OPTIONAL(sample_listener, 3)
+RT_REQUIRES(sql, 1)
 
 RT_OPTION(string, from, RT_REQUIRED RT_RANGE(1, 200), "Sender")
 RT_OPTION(int, port, RT_DEFAULT(587) RT_RANGE(1, 65535), "Port")
