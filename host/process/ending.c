@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 
 /* "starting module `x`" while it is not serving. */
 static const char *doing(rt_arena *arena, const rt_worker *worker)
@@ -55,12 +56,14 @@ static void judge_entry(rt_generation *generation, const rt_crash *crash)
 }
 
 /* Before all were ready once, the first reason is the one the supervisor ends with. */
-static void note_reason(rt_generation *generation, const char *text, bool told)
+static void note_reason(rt_generation *generation, const char *text, int status, bool told)
 {
     generation->unclean = true;
-    if (!generation->serving && !generation->stopping && !generation->first_problem)
+    if (!generation->serving && !generation->stopping && !generation->first_problem) {
         generation->first_problem = strdup(text);
-    else if (!told && (generation->serving || generation->stopping))
+        generation->first_status =
+            WIFEXITED(status) && WEXITSTATUS(status) == EX_DATAERR ? EX_DATAERR : EX_UNAVAILABLE;
+    } else if (!told && (generation->serving || generation->stopping))
         rt_log_host(RT_LOG_ERROR, "%s", text);
 }
 
@@ -105,7 +108,7 @@ void rt_generation_note_end(rt_generation *generation, rt_worker *worker, int st
         judge_entry(generation, &crash);
     }
     if (crashed || status != 0 || worker->state != RT_WORKER_STOPPING)
-        note_reason(generation, text.data, crashed);
+        note_reason(generation, text.data, status, crashed);
     rt_crash_free(&crash);
     rt_buffer_free(&text);
     rt_arena_free(&arena);

@@ -271,6 +271,8 @@ static void take_problem(rt_worker *worker, const rt_message *message)
     const rt_diagnostic_entry *entry = &rt_diagnostic_table[message->number];
     rt_buffer text = {0};
     rt_buffer_format(&text, entry->format, message->module, message->text);
+    for (char *end; (end = strchr(text.data, '\n'));)
+        *end = ' ';
     rt_buffer_format(&text, " [%s]", entry->number);
     set_text(&worker->problem, text.data);
     rt_buffer_free(&text);

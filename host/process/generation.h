@@ -85,6 +85,7 @@ typedef struct rt_generation {
     uint64_t cut;        /* requests that were interrupted */
     rt_buffer levels;    /* messages: what was said of log levels since it serves */
     char *first_problem; /* why a worker ended before all were ready */
+    int first_status;    /* what rtd ends with, if it is the first generation */
 } rt_generation;
 
 uint64_t rt_monotonic(void);

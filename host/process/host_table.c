@@ -4,6 +4,7 @@
 #include "http/http.h"
 #include "process/inspect.h"
 #include "process/runtime.h"
+#include "process/slice.h"
 #include "telemetry/author_metric.h"
 #include "telemetry/effect.h"
 #include "telemetry/log.h"

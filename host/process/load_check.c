@@ -7,6 +7,7 @@
 #include "process/process.h"
 #include "process/role.h"
 #include "process/snapshot.h"
+#include "process/task.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +22,9 @@
 #include <unistd.h>
 
 #define MILLISECOND UINT64_C(1000000)
+#define UNLIMITED UINT64_MAX
 #define WHOLE_LIMIT (10000 * MILLISECOND)
 #define STEP_LIMIT (3000 * MILLISECOND) /* without a word from the child: it hangs */
-#define STEP_LIMIT_TEXT "3 s"
 #define CHILDREN_MOST 8
 #define OUTPUT_MOST 2048 /* of what the child writes, kept for the note */
 
@@ -39,6 +40,8 @@ struct load_check {
     uint64_t ends;     /* of all children */
     const char **skip; /* modules that brought a child down */
     size_t skip_count;
+    const rt_task *task;
+    bool lacking; /* the child says that something is missing */
 };
 
 /* One child. */
@@ -54,27 +57,58 @@ struct attempt {
     const char *module; /* whose phase it is */
     struct finding *findings;
     size_t finding_count;
-    uint64_t step_ends;
+    uint64_t step_limit, step_ends;
     bool done, hung, gone;
     int status;
 };
 
 /* --- talking to the child -------------------------------------------------------------------- */
 
+/* Providers may wait for their servers; the child sees to the limits of the host's settings. What
+ * is applied takes the time it takes. */
+static uint64_t limit_of(const struct load_check *check, rt_phase phase)
+{
+    const rt_host_settings *host = &check->composition->plan->host;
+    switch (phase) {
+    case RT_PHASE_START:
+        return (uint64_t)host->start_timeout + STEP_LIMIT;
+    case RT_PHASE_MIGRATE:
+        return check->task->kind == RT_TASK_UP ? UNLIMITED
+                                               : (uint64_t)host->start_timeout + STEP_LIMIT;
+    case RT_PHASE_HEALTH:
+        return (uint64_t)host->start_timeout + STEP_LIMIT;
+    case RT_PHASE_STOP:
+        return (uint64_t)host->finalizer_timeout + STEP_LIMIT;
+    default:
+        return STEP_LIMIT;
+    }
+}
+
+static void begin_step(struct attempt *attempt, rt_phase phase)
+{
+    attempt->phase = phase;
+    attempt->step_limit = limit_of(attempt->check, phase);
+}
+
 static void take_message(struct attempt *attempt, const rt_message *message)
 {
-    attempt->step_ends = rt_monotonic() + STEP_LIMIT;
+    const rt_task *task = attempt->check->task;
     if (message->kind == RT_TELL_READY) {
         attempt->done = true;
+        attempt->check->lacking = message->number != 0;
     } else if (message->kind == RT_TELL_PHASE && message->number < RT_PHASE_COUNT) {
-        attempt->phase = (rt_phase)message->number;
+        begin_step(attempt, (rt_phase)message->number);
         attempt->module = message->module;
+    } else if (message->kind == RT_TELL_PRINT && message->text && task->print) {
+        task->print(task->argument, message->text);
     } else if (message->kind == RT_TELL_PROBLEM && message->number < RT_DIAGNOSTIC_COUNT &&
                message->module && message->text) {
         rt_push(attempt->check->arena, attempt->findings, attempt->finding_count) =
             (struct finding){(enum rt_diagnostic_id)message->number, message->module,
                              message->text};
     }
+    attempt->step_ends =
+        attempt->step_limit == UNLIMITED ? UNLIMITED : rt_monotonic() + attempt->step_limit;
 }
 
 static void read_messages(struct attempt *attempt)
@@ -119,6 +153,8 @@ static int time_left(const struct attempt *attempt)
     uint64_t now = rt_monotonic(), ends = attempt->step_ends;
     if (attempt->check->ends < ends)
         ends = attempt->check->ends;
+    if (ends == UNLIMITED)
+        return -1;
     return ends <= now ? 0 : (int)((ends - now) / MILLISECOND + 1);
 }
 
@@ -143,6 +179,11 @@ static void follow(struct attempt *attempt)
 
 /* --- one child ------------------------------------------------------------------------------- */
 
+static bool is_load(const struct load_check *check)
+{
+    return check->task->kind == RT_TASK_LOAD;
+}
+
 static int start_child(struct attempt *attempt)
 {
     struct load_check *check = attempt->check;
@@ -151,10 +192,11 @@ static int start_child(struct attempt *attempt)
     if (pipe2(pipe_ends, O_CLOEXEC) < 0)
         return -errno;
     rt_role role = {.program = check->self,
-                    .word = RT_ROLE_LOAD,
+                    .word = is_load(check) ? RT_ROLE_LOAD : RT_ROLE_MIGRATE,
                     .variables = rt_worker_environment(check->arena, plan),
                     .output = pipe_ends[1],
-                    .sandbox = true};
+                    .sandbox = true,
+                    .at_root = is_load(check)}; /* paths of databases may be relative */
     int error = rt_role_start(&role, &attempt->pid, &attempt->control);
     close(pipe_ends[1]);
     attempt->output = pipe_ends[0];
@@ -183,6 +225,16 @@ static void end_child(struct attempt *attempt)
     rt_buffer_wipe(&attempt->setup);
 }
 
+static void pack_task(struct attempt *attempt)
+{
+    rt_buffer line = {0};
+    if (is_load(attempt->check))
+        return;
+    rt_task_write(&line, attempt->check->task);
+    rt_message_pack(&attempt->setup, &(rt_message){.kind = RT_TELL_TASK, .text = line.data});
+    rt_buffer_free(&line);
+}
+
 static int run_child(struct attempt *attempt)
 {
     struct load_check *check = attempt->check;
@@ -196,8 +248,10 @@ static int run_child(struct attempt *attempt)
     int error = start_child(attempt);
     if (error)
         return error;
+    begin_step(attempt, RT_PHASE_NONE);
     attempt->step_ends = rt_monotonic() + STEP_LIMIT;
     rt_setup_pack(&attempt->setup, &setup);
+    pack_task(attempt);
     follow(attempt);
     end_child(attempt);
     return 0;
@@ -245,7 +299,9 @@ static void report_end(const struct attempt *attempt)
     rt_place place = place_of(check, module);
     rt_diagnostic *diagnostic;
     if (attempt->hung)
-        diagnostic = RT_DIAGNOSE(diagnostics, LOAD_HUNG, &place, module, phase, STEP_LIMIT_TEXT);
+        diagnostic =
+            RT_DIAGNOSE(diagnostics, LOAD_HUNG, &place, module, phase,
+                        rt_arena_format(check->arena, "%.3g s", (double)attempt->step_limit / 1e9));
     else if (WIFSIGNALED(status))
         diagnostic = RT_DIAGNOSE(diagnostics, LOAD_CRASHED, &place, module, phase,
                                  rt_arena_format(check->arena, "signal SIG%s (%s)",
@@ -257,15 +313,26 @@ static void report_end(const struct attempt *attempt)
     note_output(attempt, diagnostic);
 }
 
+/* The first line is the message's, each further one a note. */
+static void report_finding(const struct attempt *attempt, const struct finding *finding)
+{
+    rt_arena *arena = attempt->check->arena;
+    rt_place place = place_of(attempt->check, finding->module);
+    const char *text = finding->text;
+    size_t length = strcspn(text, "\n");
+    rt_diagnostic *diagnostic = rt_diagnose(&attempt->check->composition->diagnostics, finding->id,
+                                            &place, rt_diagnostic_table[finding->id].format,
+                                            finding->module, rt_arena_copy_n(arena, text, length));
+    for (text += length; *text; text += length) {
+        length = strcspn(++text, "\n");
+        rt_note(diagnostic, "%.*s", (int)length, text);
+    }
+}
+
 static void report_findings(const struct attempt *attempt)
 {
-    rt_diagnostics *diagnostics = &attempt->check->composition->diagnostics;
-    for (size_t i = 0; i < attempt->finding_count; i++) {
-        const struct finding *finding = &attempt->findings[i];
-        rt_place place = place_of(attempt->check, finding->module);
-        rt_diagnose(diagnostics, finding->id, &place, rt_diagnostic_table[finding->id].format,
-                    finding->module, finding->text);
-    }
+    for (size_t i = 0; i < attempt->finding_count; i++)
+        report_finding(attempt, &attempt->findings[i]);
 }
 
 static void report_broken_child(struct load_check *check, const struct attempt *attempt)
@@ -293,6 +360,10 @@ static bool judge(struct load_check *check, const struct attempt *attempt)
         return false;
     }
     report_end(attempt);
+    if (!is_load(check) && check->task->kind != RT_TASK_CONNECT) {
+        report_findings(attempt);
+        return false;
+    }
     rt_push(check->arena, check->skip, check->skip_count) = guilty->module;
     if (check->skip_count < CHILDREN_MOST && rt_monotonic() < check->ends)
         return true;
@@ -343,18 +414,27 @@ static bool prepare_files(struct load_check *check, rt_snapshot *snapshot)
     return code == 0;
 }
 
-void rt_load_check(rt_composition *composition, const char *self)
+bool rt_task_run(rt_composition *composition, const char *self, const rt_task *task)
 {
     struct load_check check = {.composition = composition,
                                .arena = composition->diagnostics.arena,
                                .self = self,
-                               .ends = rt_monotonic() + WHOLE_LIMIT};
+                               .task = task,
+                               .ends = task->kind == RT_TASK_LOAD ? rt_monotonic() + WHOLE_LIMIT
+                                                                  : UNLIMITED,
+                               .lacking = true};
     if (!composition->plan)
-        return;
+        return false;
     rt_snapshot snapshot = {0};
     bool prepared = prepare_files(&check, &snapshot);
     while (prepared && try_once(&check))
         ;
     rt_snapshot_remove(&snapshot);
     name_files_in_full(&check, false);
+    return !check.lacking;
+}
+
+void rt_load_check(rt_composition *composition, const char *self)
+{
+    rt_task_run(composition, self, &(rt_task){.kind = RT_TASK_LOAD});
 }

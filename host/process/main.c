@@ -1,6 +1,7 @@
 /* rtd — the server runtime's daemon: composes the deployment, refuses it or runs it */
 #include "compose/arguments.h"
 #include "process/process.h"
+#include "process/task.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ static const struct {
     int (*run)(void);
 } roles[] = {{RT_ROLE_WORKER, rt_worker_main},
              {RT_ROLE_LOAD, rt_load_main},
+             {RT_ROLE_MIGRATE, rt_task_main},
              {RT_ROLE_EXPORTER, rt_export_main}};
 
 static int run_role(const char *word)
@@ -50,8 +52,10 @@ static int print_help(const rt_arguments *arguments)
          "SIGTERM or SIGINT stops it when running requests have ended, a second one at once.\n"
          "SIGHUP reloads configuration and plugins, SIGUSR2 replaces rtd itself by the program in\n"
          "its place; both lose no request, and leave everything as it is if something is wrong.\n"
-         "Exit status: 0 stopped, 64 usage, 69 a module or address is unavailable, 70 stopped by\n"
-         "force, 71 system error, 74 the log cannot be opened, 78 not fit to run.");
+         "Exit status: 0 stopped, 64 usage, 65 a database is behind or ahead, 69 a module or "
+         "address is\n"
+         "unavailable, 70 stopped by force, 71 system error, 74 the log cannot be opened, 78 not "
+         "fit to run.");
     return 0;
 }
 

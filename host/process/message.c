@@ -9,8 +9,9 @@
 #define FRAME_LIMIT ((uint64_t)256 << 20)
 
 const char *const rt_phase_names[RT_PHASE_COUNT] = {
-    "beginning", "loading", "registering", "configuring", "starting", "asking for the health of",
-    "serving",   "stopping"};
+    "beginning",   "loading",  "registering",
+    "configuring", "starting", "asking for the health of",
+    "serving",     "stopping", "migrating the database of"};
 
 void rt_buffer_wipe(rt_buffer *buffer)
 {

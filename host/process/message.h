@@ -32,6 +32,9 @@ enum rt_message_kind {
     RT_TELL_CALL,     /* to the child: the line of call.h in `module`, JSON in `text`; no line: call
                          `number` is given up. From it: status in `module`, reply in `text` */
     RT_TELL_EXPORTED, /* from an exporter: of signal `number`, `text` for rt_exporting_count */
+    RT_TELL_TASK,     /* to a load child: line of task.h in `text`; it waits for one where the setup
+                         says so */
+    RT_TELL_PRINT,    /* from it: `text` is to be printed */
     RT_TELL_COUNT,
 };
 
@@ -44,6 +47,7 @@ typedef enum rt_phase {
     RT_PHASE_HEALTH, /* asked for the first time */
     RT_PHASE_SERVE,
     RT_PHASE_STOP,
+    RT_PHASE_MIGRATE, /* before start: the database of its slice */
     RT_PHASE_COUNT,
 } rt_phase;
 extern const char *const rt_phase_names[RT_PHASE_COUNT]; /* "loading", "starting", … */

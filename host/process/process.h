@@ -36,6 +36,7 @@ int rt_preflight(rt_arena *arena, const rt_compose_request *request);
 /* The worker's and the load child's side, called by main when argv[1] is the hidden role word. */
 #define RT_ROLE_WORKER "--role=worker"
 #define RT_ROLE_LOAD "--role=load"
+#define RT_ROLE_MIGRATE "--role=migrate"
 #define RT_ROLE_EXPORTER "--role=exporter"
 int rt_worker_main(void);
 int rt_load_main(void);

@@ -14,10 +14,8 @@ bool rt_capability_is(const char *spelled_in_c, const char *name)
     return *spelled_in_c == *name;
 }
 
-/* Told to the host at once and returned to the module, which may pass it on or not. */
-__attribute__((format(printf, 4, 5))) static int refuse(rt_registry *registry, int code,
-                                                        enum rt_diagnostic_id id,
-                                                        const char *format, ...)
+int rt_registry_refuse(rt_registry *registry, int code, enum rt_diagnostic_id id,
+                       const char *format, ...)
 {
     rt_buffer text = {0};
     va_list arguments;
@@ -54,8 +52,9 @@ int rt_host_provide_form(rt_registry *registry, const char *capability, uint32_t
     RT_TRY(rt_host_provide(registry, capability, major, table));
     rt_running *running = registry->running;
     if (form && (form->size < sizeof *form || form->count > FORM_LIMIT || !form->methods))
-        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
-                      "it says nothing sensible of the form of `%s/%u`", capability, major);
+        return rt_registry_refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
+                                  "it says nothing sensible of the form of `%s/%u`", capability,
+                                  major);
     running->forms[offered(running, capability, major)] = form;
     return 0;
 }
@@ -66,20 +65,21 @@ int rt_host_provide(rt_registry *registry, const char *capability, uint32_t majo
     if (is_over(registry))
         return -RT_EFAILED_PRECONDITION;
     if (!capability || !table)
-        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
-                      "it offers a capability without name or table");
+        return rt_registry_refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
+                                  "it offers a capability without name or table");
     int place = offered(registry->running, capability, major);
     uint32_t size = *(const uint32_t *)table;
     if (place < 0)
-        return refuse(registry, RT_EFAILED_PRECONDITION, RT_D_UNDECLARED_KIND,
-                      "it offers `%s/%u` without RT_PROVIDES(%s, %u, …)", capability, major,
-                      capability, major);
+        return rt_registry_refuse(registry, RT_EFAILED_PRECONDITION, RT_D_UNDECLARED_KIND,
+                                  "it offers `%s/%u` without RT_PROVIDES(%s, %u, …)", capability,
+                                  major, capability, major);
     if (registry->running->tables[place])
-        return refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED, "it offers `%s/%u` twice",
-                      capability, major);
+        return rt_registry_refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED,
+                                  "it offers `%s/%u` twice", capability, major);
     if (size < 2 * sizeof(uint32_t) || size > TABLE_SIZE_LIMIT)
-        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
-                      "its table of `%s/%u` says that it has %u bytes", capability, major, size);
+        return rt_registry_refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
+                                  "its table of `%s/%u` says that it has %u bytes", capability,
+                                  major, size);
     registry->running->tables[place] = table;
     return 0;
 }
@@ -112,26 +112,13 @@ int rt_host_lifecycle(rt_registry *registry, const rt_lifecycle *functions)
         return -RT_EFAILED_PRECONDITION;
     rt_lifecycle *kept = &registry->running->lifecycle, given = {0};
     if (!functions || functions->size < sizeof functions->size)
-        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
-                      "it gives life-cycle functions without their size");
+        return rt_registry_refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
+                                  "it gives life-cycle functions without their size");
     memcpy(&given, functions, functions->size < sizeof given ? functions->size : sizeof given);
     if (!merge(&kept->configure, given.configure) || !merge(&kept->start, given.start) ||
         !merge(&kept->stop, given.stop) || !merge_health(kept, &given))
-        return refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED,
-                      "it gives a life-cycle function twice");
-    return 0;
-}
-
-int rt_host_slice(rt_registry *registry, const rt_slice *slice)
-{
-    if (is_over(registry))
-        return -RT_EFAILED_PRECONDITION;
-    if (!slice || slice->size < sizeof *slice || !slice->sql || !slice->migrations)
-        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
-                      "it gives a slice without its size, database or migrations");
-    if (registry->running->slice)
-        return refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED, "it gives two slices");
-    registry->running->slice = slice;
+        return rt_registry_refuse(registry, RT_EALREADY_EXISTS, RT_D_REGISTER_FAILED,
+                                  "it gives a life-cycle function twice");
     return 0;
 }
 
@@ -169,20 +156,22 @@ int rt_host_route(rt_registry *registry, uint32_t method, const char *pattern, r
     rt_running *running = registry->running;
     const char *name = method_name(method), *conflict = NULL;
     if (!name || !pattern || !handler)
-        return refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
-                      "it gives a route without method, pattern or handler");
+        return rt_registry_refuse(registry, RT_EINVALID_ARGUMENT, RT_D_REGISTER_FAILED,
+                                  "it gives a route without method, pattern or handler");
     if (!(running->plan->serves & RT_SERVES_ROUTES))
-        return refuse(registry, RT_EFAILED_PRECONDITION, RT_D_UNDECLARED_KIND,
-                      "it has the route `%s %s` without RT_SERVES(routes)", name, pattern);
+        return rt_registry_refuse(registry, RT_EFAILED_PRECONDITION, RT_D_UNDECLARED_KIND,
+                                  "it has the route `%s %s` without RT_SERVES(routes)", name,
+                                  pattern);
     int result =
         rt_router_add(running->runtime->router, &running->instance, running->plan->stack_size,
                       method, pattern, handler, options, &conflict);
     if (result == -RT_EALREADY_EXISTS)
-        return refuse(registry, RT_EALREADY_EXISTS, RT_D_ROUTE_CONFLICT, "`%s %s` belongs to `%s`",
-                      name, pattern, conflict ? conflict : "another");
+        return rt_registry_refuse(registry, RT_EALREADY_EXISTS, RT_D_ROUTE_CONFLICT,
+                                  "`%s %s` belongs to `%s`", name, pattern,
+                                  conflict ? conflict : "another");
     if (result < 0)
-        return refuse(registry, -result, RT_D_REGISTER_FAILED, "the route `%s %s` is malformed",
-                      name, pattern);
+        return rt_registry_refuse(registry, -result, RT_D_REGISTER_FAILED,
+                                  "the route `%s %s` is malformed", name, pattern);
     enter_route(running, rt_router_newest(running->runtime->router));
     return 0;
 }

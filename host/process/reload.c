@@ -196,7 +196,7 @@ static void give_up(rt_supervisor *supervisor)
     supervisor->next = NULL;
     if (!supervisor->current) {
         supervisor->state = RT_FAILING;
-        supervisor->failure = EX_UNAVAILABLE;
+        supervisor->failure = failed->first_status;
         rt_board_set_state(failed->board, RT_BOARD_DRAINING);
         rt_generation_stop(failed);
         rt_addresses_keep(&supervisor->addresses, NULL);
@@ -204,7 +204,7 @@ static void give_up(rt_supervisor *supervisor)
     }
     retire(supervisor, failed); /* its first workers may have accepted already */
     rt_addresses_keep(&supervisor->addresses, &supervisor->current->sockets);
-    rt_reload_end(supervisor, EX_UNAVAILABLE, "%s", failed->first_problem);
+    rt_reload_end(supervisor, failed->first_status, "%s", failed->first_problem);
 }
 
 void rt_reload_advance(rt_supervisor *supervisor)

@@ -14,7 +14,7 @@ static void enter_sandbox(void)
 {
     setsid();
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    if (chdir("/") != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         _exit(EX_OSERR);
 }
 
@@ -45,6 +45,8 @@ __attribute__((noreturn)) static void become(const rt_role *role, int control)
     restore_signals();
     if (role->sandbox)
         enter_sandbox();
+    if (role->at_root && chdir("/") != 0)
+        _exit(EX_OSERR);
     if (fine)
         execve(role->program, arguments, role->variables);
     _exit(EX_OSERR);

@@ -14,7 +14,8 @@ typedef struct rt_role {
     const int *keep;     /* descriptors it inherits under their numbers, beside 0, 1 and 2 */
     size_t keep_count;
     int output;   /* becomes its 1 and 2; -1: it inherits ours */
-    bool sandbox; /* session of its own, no new privileges, no core, in the folder / */
+    bool sandbox; /* session of its own, no new privileges, no core */
+    bool at_root; /* in the folder / */
 } rt_role;
 
 /* Forks and executes; the child's descriptor 0 is the other end of `*control`, which is

@@ -1,5 +1,6 @@
 #include "process/runtime.h"
 
+#include "process/slice.h"
 #include "telemetry/log.h"
 
 #include <string.h>
@@ -57,9 +58,13 @@ bool rt_problem(const rt_running *running, enum rt_diagnostic_id id, const char 
     return false;
 }
 
-/* Runs one function to its end and tells what went wrong, unless the registry has. */
-static bool run_phase(rt_ctx *ctx, rt_running *running, rt_phase phase, rt_phase_function function,
-                      enum rt_diagnostic_id id)
+static bool is_told(const rt_running *running)
+{
+    return running->registry.failed || running->slice_told;
+}
+
+bool rt_run_phase(rt_ctx *ctx, rt_running *running, rt_phase phase, rt_phase_function function,
+                  enum rt_diagnostic_id id)
 {
     rt_runtime *runtime = running->runtime;
     const char *error;
@@ -67,7 +72,7 @@ static bool run_phase(rt_ctx *ctx, rt_running *running, rt_phase phase, rt_phase
         return rt_problem(running, id, "the runtime stops");
     runtime->current = rt_phase_start(running, phase, function, runtime->plan->host.start_timeout);
     int result = rt_phase_wait(ctx, runtime->current, &error);
-    if (result < 0 && !running->registry.failed)
+    if (result < 0 && !is_told(running))
         rt_problem(running, id, "%s", error ? error : rt_code_name(result));
     rt_phase_release(runtime->current);
     runtime->current = NULL;
@@ -91,6 +96,13 @@ static bool all_offered(const rt_running *running)
     return true;
 }
 
+static bool has_its_slice(const rt_running *running)
+{
+    return !running->plan->slice || running->slice ||
+           rt_problem(running, RT_D_NOT_REGISTERED, "slice `%s` has no rt_slice_register",
+                      running->plan->slice);
+}
+
 static void choose_effects(rt_running *running)
 {
     running->starts_late =
@@ -101,9 +113,10 @@ bool rt_register(rt_ctx *ctx, rt_running *running)
 {
     if (!rt_bind(running))
         return false;
-    bool fine = run_phase(ctx, running, RT_PHASE_REGISTER, register_itself, RT_D_REGISTER_FAILED);
+    bool fine =
+        rt_run_phase(ctx, running, RT_PHASE_REGISTER, register_itself, RT_D_REGISTER_FAILED);
     running->registry.ctx = NULL;
-    if (!fine || !all_offered(running))
+    if (!fine || !all_offered(running) || !has_its_slice(running))
         return false;
     choose_effects(running);
     running->registered = true;
@@ -113,17 +126,19 @@ bool rt_register(rt_ctx *ctx, rt_running *running)
 bool rt_configure(rt_ctx *ctx, rt_running *running)
 {
     return !running->lifecycle.configure ||
-           run_phase(ctx, running, RT_PHASE_CONFIGURE, running->lifecycle.configure,
-                     RT_D_CONFIGURE_FAILED);
+           rt_run_phase(ctx, running, RT_PHASE_CONFIGURE, running->lifecycle.configure,
+                        RT_D_CONFIGURE_FAILED);
 }
 
 bool rt_start(rt_ctx *ctx, rt_running *running)
 {
+    if (!rt_slice_open(ctx, running))
+        return false;
     if (running->starts_late)
         return true;
     running->started =
         !running->lifecycle.start ||
-        run_phase(ctx, running, RT_PHASE_START, running->lifecycle.start, RT_D_START_FAILED);
+        rt_run_phase(ctx, running, RT_PHASE_START, running->lifecycle.start, RT_D_START_FAILED);
     return running->started;
 }
 

@@ -44,6 +44,7 @@ struct rt_running {
     rt_registry registry;
     rt_lifecycle lifecycle;
     const rt_slice *slice; /* NULL: it has none */
+    bool slice_told;       /* what is wrong with its database */
     const void **tables;   /* offered, by plan->provides */
     const rt_form **forms; /* likewise; NULL: nothing is said of its methods */
     rt_binding *direct;    /* likewise, of rt_bind_to; without a table until that was called */
@@ -103,13 +104,20 @@ void rt_phase_cancel(rt_phase_run *run);
 rt_phase_run *rt_phase_hold(rt_phase_run *run);
 void rt_phase_release(rt_phase_run *run);
 
+/* runtime.c: runs one function of the instance to its end as a unit of work. False if it failed,
+ * which has then been told, by whoever found it or as `id`. */
+bool rt_run_phase(rt_ctx *ctx, rt_running *running, rt_phase phase, rt_phase_function function,
+                  enum rt_diagnostic_id id);
+
 /* registry.c, behind the SDK's table. */
+/* Told to the host at once and returned to the module, which may pass it on or not: -code. */
+int rt_registry_refuse(rt_registry *registry, int code, enum rt_diagnostic_id id,
+                       const char *format, ...) __attribute__((format(printf, 4, 5)));
 int rt_host_provide(rt_registry *registry, const char *capability, uint32_t major,
                     const void *table);
 int rt_host_provide_form(rt_registry *registry, const char *capability, uint32_t major,
                          const void *table, const rt_form *form);
 int rt_host_lifecycle(rt_registry *registry, const rt_lifecycle *functions);
-int rt_host_slice(rt_registry *registry, const struct rt_slice *slice);
 rt_ctx *rt_host_registry_context(rt_registry *registry);
 int rt_host_route(rt_registry *registry, uint32_t method, const char *pattern, rt_handler handler,
                   const rt_route_options *options);

@@ -16,6 +16,7 @@
 #include "process/process.h"
 #include "process/role.h"
 #include "process/runtime.h"
+#include "process/slice.h"
 #include "process/telemetry.h"
 #include "process/tls.h"
 #include "process/watchdog.h"
@@ -56,6 +57,7 @@ struct worker {
     bool draining;
     bool hurried; /* the time to drain is over */
     bool failed;  /* a problem was told */
+    bool unfit;   /* one of a database */
     uv_poll_t control_watch;
     uv_poll_t repeats_watch;
     uv_timer_t drain_timer;
@@ -81,6 +83,7 @@ static void tell_problem(void *argument, const rt_running *running, enum rt_diag
     if (worker->stopping)
         return; /* it was cut short, so it is no problem */
     worker->failed = true;
+    worker->unfit |= rt_slice_is_concern(id);
     const char *safe = rt_redacted(&worker->arena, text);
     tell(worker,
          &(rt_message){
@@ -583,7 +586,9 @@ static int run_plan(struct worker *worker)
     rt_inspect_close();
     rt_tls_close(worker->http.tls);
     rt_runtime_free(&worker->runtime);
-    return loaded && !worker->failed ? 0 : EX_UNAVAILABLE;
+    if (loaded && !worker->failed)
+        return 0;
+    return worker->unfit ? EX_DATAERR : EX_UNAVAILABLE;
 }
 
 int rt_worker_main(void)

@@ -4,6 +4,7 @@
 #include "base/suggest.h"
 #include "compose/report.h"
 #include "process/process.h"
+#include "process/task.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +40,8 @@ static const rt_subcommand subcommands[] = {
      rt_ask_running},
     {"top", "[--interval TIME] [--once] [options]", "show live what a running rtd does", rt_top},
     {"call", "CAPABILITY.METHOD [JSON|-] [options]", "call a method in a running rtd", rt_ask_call},
+    {"migrate", "[status|plan|up|verify] [options]",
+     "show or apply the migrations of a deployment's databases", rt_migrate},
     {"explain", "[ID]", "explain a diagnostic", rt_explain,
      "ID is such as RT0107, or a diagnostic's name; without it, all are listed.\n"},
     {"new", "plugin NAME", "write a plugin that builds at once", rt_new,
@@ -169,6 +172,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], RT_ROLE_LOAD) == 0)
         return rt_load_main();
+    if (argc > 1 && strcmp(argv[1], RT_ROLE_MIGRATE) == 0)
+        return rt_task_main();
     fill_standard_descriptors();
     rt_arena arena;
     rt_arena_init(&arena);

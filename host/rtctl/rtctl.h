@@ -28,6 +28,7 @@ int rt_show_config(const rt_subcommand *subcommand, rt_arena *arena, int argc, c
 int rt_show_crashes(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 int rt_explain(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 int rt_embed(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
+int rt_migrate(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 int rt_new(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
 /* control.c: what is asked of a running rtd, by the subcommand's name. */
 int rt_ask_running(const rt_subcommand *subcommand, rt_arena *arena, int argc, char **argv);
