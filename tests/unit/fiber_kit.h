@@ -51,6 +51,8 @@ static const rt_host fiber_table = {
     .channel_send = rt_host_channel_send,
     .channel_receive = rt_host_channel_receive,
     .channel_close = rt_host_channel_close,
+    .context_value = rt_host_context_value,
+    .set_context_value = rt_host_set_context_value,
 };
 const rt_host *rt_host_table = &fiber_table;
 

@@ -1,0 +1,2 @@
+ALTER TABLE notes ADD COLUMN stars bigint;
+INSERT INTO notes (id, title, stars) VALUES ('first', 'written by a migration; not by hand', 1);
