@@ -3,6 +3,7 @@
  *   CHANGED  has another text for the second
  *   BROKEN   has a second one that fails in its middle
  *   OTHER    declares the table in a way that it is not
+ *   BESIDE   has one of its own that it needs no table for
  *   SLOW     has a fourth that takes ten minutes on PostgreSQL */
 #include <rt/cap/sql.h>
 #include <rt/rt.h>
@@ -43,9 +44,8 @@ static const rt_table notes = {.size = sizeof(rt_table),
                                .row_size = sizeof(note)};
 
 #if defined(OLDER)
-static const rt_migration migrations[] = {
-    {1, 0, "create_notes", rt_migration_1, rt_migration_1},
-    {2, 0, "add_stars", rt_migration_2, rt_migration_2}};
+static const rt_migration migrations[] = {{1, 0, "create_notes", rt_migration_1, rt_migration_1},
+                                          {2, 0, "add_stars", rt_migration_2, rt_migration_2}};
 RT_UNUSED static const void *const unused = rt_migrations;
 #elif defined(CHANGED)
 #define SECOND "ALTER TABLE notes ADD COLUMN stars bigint;"
@@ -64,9 +64,13 @@ static const rt_migration migrations[] = {
     {2, 0, "add_stars", SECOND, SECOND},
     {3, 0, "by_stars", rt_migration_3_sqlite, rt_migration_3_postgres}};
 RT_UNUSED static const void *const unused = rt_migrations;
+#elif defined(BESIDE)
+static const rt_migration migrations[] = {
+    {1, 0, "create_beside", "CREATE TABLE beside (id bigint)", "CREATE TABLE beside (id bigint)"}};
+RT_UNUSED static const void *const unused = rt_migrations;
 #elif defined(SLOW)
-#define FOURTH                                                             \
-    "CREATE TABLE slowly (id bigint);\n"                                   \
+#define FOURTH                           \
+    "CREATE TABLE slowly (id bigint);\n" \
     "INSERT INTO slowly SELECT 1 FROM (SELECT pg_sleep(600)) AS waited;\n"
 static const rt_migration migrations[] = {
     {1, 0, "create_notes", rt_migration_1, rt_migration_1},
@@ -89,6 +93,10 @@ static int answer(rt_ctx *ctx, const rt_request *request, rt_response *response)
 
 RT_REGISTER(registry)
 {
+#ifdef BESIDE
+    (void)notes;
+    return rt_slice_register(registry, sql, migrations);
+#endif
     RT_TRY(rt_slice_register(registry, sql, migrations, &notes));
     return rt_route(registry, RT_GET, "/notes", answer);
 }
