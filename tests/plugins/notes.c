@@ -44,12 +44,12 @@ static const rt_table notes = {.size = sizeof(rt_table),
                                .row_size = sizeof(note)};
 
 #if defined(OLDER)
-static const rt_migration migrations[] = {{1, 0, "create_notes", rt_migration_1, rt_migration_1},
+static const rt_migration known[] = {{1, 0, "create_notes", rt_migration_1, rt_migration_1},
                                           {2, 0, "add_stars", rt_migration_2, rt_migration_2}};
 RT_UNUSED static const void *const unused = rt_migrations;
 #elif defined(CHANGED)
 #define SECOND "ALTER TABLE notes ADD COLUMN stars bigint;"
-static const rt_migration migrations[] = {
+static const rt_migration known[] = {
     {1, 0, "create_notes", rt_migration_1, rt_migration_1},
     {2, 0, "add_stars", SECOND, SECOND},
     {3, 0, "by_stars", rt_migration_3_sqlite, rt_migration_3_postgres}};
@@ -59,27 +59,27 @@ RT_UNUSED static const void *const unused = rt_migrations;
     "ALTER TABLE notes ADD COLUMN stars bigint;\n"   \
     "INSERT INTO nowhere (id) VALUES ('nothing');\n" \
     "SELECT 1;\n"
-static const rt_migration migrations[] = {
+static const rt_migration known[] = {
     {1, 0, "create_notes", rt_migration_1, rt_migration_1},
     {2, 0, "add_stars", SECOND, SECOND},
     {3, 0, "by_stars", rt_migration_3_sqlite, rt_migration_3_postgres}};
 RT_UNUSED static const void *const unused = rt_migrations;
 #elif defined(BESIDE)
-static const rt_migration migrations[] = {
+static const rt_migration known[] = {
     {1, 0, "create_beside", "CREATE TABLE beside (id bigint)", "CREATE TABLE beside (id bigint)"}};
 RT_UNUSED static const void *const unused = rt_migrations;
 #elif defined(SLOW)
 #define FOURTH                           \
     "CREATE TABLE slowly (id bigint);\n" \
     "INSERT INTO slowly SELECT 1 FROM (SELECT pg_sleep(600)) AS waited;\n"
-static const rt_migration migrations[] = {
+static const rt_migration known[] = {
     {1, 0, "create_notes", rt_migration_1, rt_migration_1},
     {2, 0, "add_stars", rt_migration_2, rt_migration_2},
     {3, 0, "by_stars", rt_migration_3_sqlite, rt_migration_3_postgres},
     {4, 0, "slowly", NULL, FOURTH}};
 RT_UNUSED static const void *const unused = rt_migrations;
 #else
-#define migrations rt_migrations
+#define known rt_migrations
 #endif
 
 static int answer(rt_ctx *ctx, const rt_request *request, rt_response *response)
@@ -95,8 +95,8 @@ RT_REGISTER(registry)
 {
 #ifdef BESIDE
     (void)notes;
-    return rt_slice_register(registry, sql, migrations);
+    return rt_slice_register(registry, sql, known);
 #endif
-    RT_TRY(rt_slice_register(registry, sql, migrations, &notes));
+    RT_TRY(rt_slice_register(registry, sql, known, &notes));
     return rt_route(registry, RT_GET, "/notes", answer);
 }

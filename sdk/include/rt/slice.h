@@ -54,7 +54,7 @@ typedef struct rt_slice {
 /* In the module's file: a line of the manifest, and the option `migrate`. Once. */
 #define RT_SLICE(name_)                                  \
     RT_NOTE("slice=" name_ "\0")                         \
-    RT_OPTION(enum, migrate, RT_VALUES("auto", "check"), \
+    RT_OPTION(enum, migrate, RT_VALUES(auto, check), \
               "Missing migrations at a start: applied, or the start is refused; by environment")
 
 /* In RT_REGISTER: its migrations, an array, and its tables, if any. 0 or -RT_E…. */
