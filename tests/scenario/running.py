@@ -71,9 +71,9 @@ class Runtime(Process):
         super().__init__([f"{PREFIX}/bin/rtd", "--config", path], folder, f"rtd-{self.port}")
         self.wait_until_ready(lambda: accepts(self.port))
 
-    def request(self, method, path, body=None, headers=None):
+    def request(self, method, path, body=None, headers=None, timeout=90):
         """(status, headers, body)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         with contextlib.closing(connection):
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
