@@ -21,12 +21,13 @@ static const char *kept(rt_ctx *ctx, const rt_sql_suite *suite, const char *type
         return refused(ctx, suite, &values[0]);
     CHECK(
         rt_suite_table(ctx, suite, "conformance_arrays", rt_format(ctx, "id bigint, a %s", type)));
+    /* A text of its own: the types of parameters are what they were when it was prepared. */
+    const char *insert =
+        rt_format(ctx, "INSERT INTO conformance_arrays (id, a) VALUES ($1, $2) -- %s", type);
     for (size_t i = 0; i < count; i++) {
         rt_sql_rows rows;
         rt_sql_value key = rt_sql_int((int64_t)i);
-        CHECK(rt_suite_affects(
-            ctx, suite, 1,
-            RT_SQL("INSERT INTO conformance_arrays (id, a) VALUES ($1, $2)", key, values[i])));
+        CHECK(rt_suite_affects(ctx, suite, 1, RT_SQL(insert, key, values[i])));
         CHECK(rt_suite_query(ctx, suite, 1, &rows,
                              RT_SQL("SELECT a FROM conformance_arrays WHERE id = $1", key)));
         const char *complaint = rt_suite_compare(ctx, rt_sql_get(&rows, 0, 0), &values[i]);

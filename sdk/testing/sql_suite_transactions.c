@@ -73,8 +73,8 @@ static const char *dies(rt_ctx *ctx, void *subject)
 
 static const char *times_out(rt_ctx *ctx, void *subject)
 {
-    CHECK(ends(ctx, subject, SLEEPS, RT_EXIT_INTERRUPTION, -RT_EDEADLINE, 0));
-    return ends(ctx, subject, WORKS, RT_EXIT_INTERRUPTION, -RT_EDEADLINE, 0);
+    CHECK(ends(ctx, subject, SLEEPS, RT_EXIT_FAILURE, -RT_EDEADLINE, 0));
+    return ends(ctx, subject, WORKS, RT_EXIT_FAILURE, -RT_EDEADLINE, 0);
 }
 
 static const char *cancelled(rt_ctx *ctx, void *subject)

@@ -67,8 +67,7 @@ class Sqlite(Case):
 class OnPostgres(Case):
     @classmethod
     def setUpClass(cls):
-        cls.server = Postgres()
-        cls.addClassCleanup(cls.server.close)
+        cls.server = cls.enterClassContext(Postgres())
 
     def settings(self, more=""):
         return (f'conformance-sql: {{ connections = {POOL}; }};\n'
