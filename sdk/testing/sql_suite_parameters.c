@@ -39,16 +39,18 @@ static const char *many(rt_ctx *ctx, void *subject)
     enum { PARAMETERS = 1000 };
     const rt_sql_suite *suite = subject;
     rt_sql_value *values = rt_alloc(ctx, PARAMETERS * sizeof *values);
-    char *text = rt_alloc(ctx, PARAMETERS * 30), *end = text + sprintf(text, "SELECT ");
+    char *text = rt_alloc(ctx, PARAMETERS * 8 + 200);
+    char *end = text + sprintf(text, NUMBERS("2000") "SELECT count(*) FROM n WHERE i IN (");
     for (int i = 0; i < PARAMETERS; i++) {
-        values[i] = rt_sql_int(i);
-        end += sprintf(end, "%sCAST($%d AS bigint)", i ? " + " : "", i + 1);
+        values[i] = rt_sql_int(2 * i + 2);
+        end += sprintf(end, "%s$%d", i ? ", " : "", i + 1);
     }
+    strcpy(end, ")");
     const rt_sql_statement statement = {.size = sizeof statement,
                                         .text = text,
                                         .parameters = values,
                                         .parameter_count = PARAMETERS};
-    return rt_suite_number(ctx, suite, PARAMETERS * (PARAMETERS - 1) / 2, &statement);
+    return rt_suite_number(ctx, suite, PARAMETERS, &statement);
 }
 
 /* --- what is refused ------------------------------------------------------------------------- */

@@ -318,7 +318,7 @@ static const char *short_and_long(rt_ctx *ctx, void *subject)
         "SELECT id, note FROM conformance_ledger WHERE id >= $1 ORDER BY id",
         "SELECT id, note FROM conformance_ledger WHERE id = $1 + 100",
         "SELECT count(*) AS n, max(note) AS m FROM conformance_ledger WHERE id <> $1",
-        "SELECT CAST(NULL AS text) AS nothing, CAST($1 AS bigint) AS a",
+        "SELECT CAST(NULL AS text) AS empty, CAST($1 AS bigint) AS filled",
         "UPDATE conformance_ledger SET note = note WHERE id = $1 RETURNING id, note",
     };
     const rt_sql_suite *suite = subject;

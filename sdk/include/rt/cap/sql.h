@@ -14,7 +14,8 @@
  * Transactions are ambient: what a unit of work, and those it starts, asks of the same instance
  * inside of rt_sql_tx belongs to its transaction; fibers that share one take turns. A transaction
  * inside of another is a savepoint. Every exit but success rolls back, defects and interruption
- * too.
+ * too. A statement that fails spoils the transaction, or the nested one, that it belongs to: what
+ * follows is IN_FAILED_SQL_TRANSACTION, its commit too.
  *
  *     static int move(rt_ctx *ctx, void *argument) { … two rt_sql_exec … return 0; }
  *     RT_TRY(rt_sql_tx(ctx, sql, move, &order, .isolation = RT_SQL_SERIALIZABLE, .attempts = 5));
@@ -26,7 +27,8 @@
  *     RT_SQL_BYTES  bytea                RT_SQL_BOOL  boolean
  *     RT_SQL_ARRAY  bigint[], text[], … where the server has arrays; else -RT_EUNIMPLEMENTED
  * A result whose type is none of these (numeric, date, interval, …) is RT_SQL_TEXT, as the server
- * writes it. Both dialects know `now()` and `gen_random_uuid()`.
+ * writes it. Both dialects know `now()` and `gen_random_uuid()`, as defaults in parentheses. sqlite
+ * keeps no negative zero, and refuses NaN.
  *
  * Ownership: statements and values stay the caller's. Rows of query live as long as the unit of
  * work; those of stream_next until the next call on that stream. Streams, copies and listeners end
@@ -36,17 +38,20 @@
  *
  * Errors: rt_error.domain is the condition name of the SQLSTATE, upper case (PostgreSQL, appendix
  * A: "UNIQUE_VIOLATION"; "UNKNOWN" without one). rt_error_text(error, …) gives "sqlstate",
- * "constraint", "table", "column", "statement" and "parameters" (their types and lengths).
+ * "constraint", "table", "column", "statement" and "parameters" (their types and lengths); no text
+ * of an error tells the value of a parameter.
  *   -RT_EALREADY_EXISTS      UNIQUE_VIOLATION
  *   -RT_EFAILED_PRECONDITION FOREIGN_KEY_VIOLATION, NOT_NULL_VIOLATION, CHECK_VIOLATION and their
  *                            class, IN_FAILED_SQL_TRANSACTION, READ_ONLY_SQL_TRANSACTION
- *   -RT_EINVALID_ARGUMENT    data exceptions: NUMERIC_VALUE_OUT_OF_RANGE, invalid UTF-8, NUL in
- * text -RT_EABORTED             SERIALIZATION_FAILURE, DEADLOCK_DETECTED; retryable
+ *   -RT_EINVALID_ARGUMENT    NUMERIC_VALUE_OUT_OF_RANGE and its class, text that is no UTF-8 or
+ *                            has a NUL, missing and superfluous parameters
+ *   -RT_EABORTED             SERIALIZATION_FAILURE, DEADLOCK_DETECTED; retryable
  *   -RT_ERESOURCE_EXHAUSTED  DISK_FULL, OUT_OF_MEMORY, TOO_MANY_CONNECTIONS, a pool that is used up
  *   -RT_EUNAVAILABLE         no connection, or it was lost; retryable unless the outcome of a
- * commit or of a statement that writes is not known -RT_EDEADLINE, -RT_ECANCELED -RT_EINTERNAL the
- * statement is wrong: SYNTAX_ERROR, UNDEFINED_TABLE, no permission -RT_EUNIMPLEMENTED       this
- * server cannot do that: arrays, notifications, raw copies
+ *                            commit or of a statement that writes is not known
+ *   -RT_EDEADLINE            at the deadline; -RT_ECANCELED where the work is cancelled
+ *   -RT_EINTERNAL            the statement is wrong: SYNTAX_ERROR, UNDEFINED_TABLE, no permission
+ *   -RT_EUNIMPLEMENTED       this server cannot: arrays, notifications, raw copies
  *
  * Source: ISO/IEC 9075 (SQLSTATE), PostgreSQL 15, SQLite 3.40.
  */
@@ -88,7 +93,7 @@ enum rt_sql_statement_flags {
     /* By key, and answered in milliseconds: may share a connection with others. It is abandoned at
      * its deadline, not cancelled. Not for statements that lock, or change the session. */
     RT_SQL_SHORT = 1,
-    /* Several statements, without parameters and rows. */
+    /* Several statements, all or none, without parameters and rows. */
     RT_SQL_SCRIPT = 2,
 };
 
