@@ -124,6 +124,8 @@ class Proxy:
         self.connections.add(connection)
         try:
             await connection.run()
+        except asyncio.CancelledError:
+            pass  # by close, which waits for this; streams would complain of it
         finally:
             self.connections.discard(connection)
 
