@@ -142,9 +142,9 @@ def stop(child, wrapper):
             signal.SIGTERM)
 
 
-def rtd_command(folder, port, workers=1, plugins=(), only=None):
+def rtd_command(folder, port, workers=1, plugins=(), only=None, more=""):
     """rtd with the example application as in production, but for root, mail and the logs;
-    with `plugins`, those files beside it; with `only`, that module instead of it."""
+    with `plugins`, those files beside it; with `only`, that module instead of it; `more` settings."""
     path = f"{folder}/runtime.conf"
     folders = [f"{PREFIX}/lib/rt/plugins"]
     if plugins:
@@ -163,6 +163,7 @@ plugins = [ {listed} ];
 http: {{ listen = [ "127.0.0.1:{port}" ]; access_log: {{ format = "off"; }}; }};
 admin: {{ listen = []; }};
 log: {{ level = "warn"; }};
+{more}
 """)
     return [RTD, "--config", path]
 

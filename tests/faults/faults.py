@@ -1,6 +1,6 @@
 """Runs faults under load, all or those named, and prints what became of the requests.
 
-    scripts/faults [NAME…] [--seconds N] [--without-wrk] [--markdown]
+    scripts/faults [NAME…] [--seconds N] [--transfers N] [--without-wrk] [--markdown]
 """
 
 import argparse
@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 
+import books
 import changes
 import resources
 import workers
@@ -27,6 +28,14 @@ def execute(name, seconds, wrk):
     except Unfit as unfit:
         return None, str(unfit)
     return run, judge(run)
+
+
+def are_wrong(name, count):
+    """The books after so many transfers; says what is not as it should be."""
+    problems = books.BOOKS[name](count)
+    for problem in problems:
+        print(f"  FAILED: {problem}", file=sys.stderr, flush=True)
+    return problems
 
 
 def listed(counts):
@@ -53,18 +62,23 @@ def show(rows, markdown):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], prog="scripts/faults")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="; ".join(FAULTS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help="; ".join([*FAULTS, *books.BOOKS]))
     parser.add_argument("--seconds", type=float, default=30.0, help="of load a fault")
+    parser.add_argument("--transfers", type=int, default=100_000, help="between accounts a database")
     parser.add_argument("--without-wrk", action="store_true", help="no load but the one that counts")
     parser.add_argument("--markdown", action="store_true", help="the table as README.md has it")
     arguments = parser.parse_args()
-    unknown = [name for name in arguments.names if name not in FAULTS]
+    known = [*FAULTS, *books.BOOKS]
+    unknown = [name for name in arguments.names if name not in known]
     if unknown:
-        sys.exit(f"faults: no fault `{unknown[0]}`; there are: {' '.join(FAULTS)}")
+        sys.exit(f"faults: no fault `{unknown[0]}`; there are: {' '.join(known)}")
     wrk = not arguments.without_wrk and shutil.which("wrk") is not None
-    rows, failed = [], []
-    for name in arguments.names or FAULTS:
+    rows, failed, right = [], [], []
+    for name in arguments.names or known:
         print(f"faults: {name}", file=sys.stderr, flush=True)
+        if name in books.BOOKS:
+            (failed if are_wrong(name, arguments.transfers) else right).append(name)
+            continue
         run, outcome = execute(name, arguments.seconds, wrk)
         if not run:
             print(f"  skipped: {outcome}", file=sys.stderr, flush=True)
@@ -76,8 +90,11 @@ def main():
             print(f"  FAILED: {problem}", file=sys.stderr, flush=True)
         failed += [name] if run.problems else []
     print(f"{platform.platform()}, {time.strftime('%Y-%m-%d')}, {arguments.seconds:g} s each")
-    show(rows, arguments.markdown)
-    if failed or not rows:
+    if rows:
+        show(rows, arguments.markdown)
+    for name in right:
+        print(f"{name}: the books are right")
+    if failed or not (rows or right):
         sys.exit(f"faults: failed: {' '.join(failed) or 'nothing ran'}")
 
 

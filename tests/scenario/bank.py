@@ -39,7 +39,7 @@ class Bank(Deployment):
 
     def write(self, config):
         """`http` is in it once: our port joins what the configuration says of it."""
-        head = f'plugins = ["plugins"];\n'
+        head = 'plugins = ["plugins"];\n'
         config = config.replace("http: {", f'http: {{ listen = ["127.0.0.1:{self.port}"];', 1)
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(head + config)
@@ -85,10 +85,13 @@ class Bank(Deployment):
         return [worker["pid"] for worker in status["generations"][0]["workers"]
                 if worker["state"] == "ready" and worker["pid"]]
 
-    def kill_workers(self):
-        for pid in self.workers():
+    def kill(self, workers):
+        for pid in workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def kill_workers(self):
+        self.kill(self.workers())
 
 
 @contextlib.contextmanager

@@ -328,6 +328,14 @@ class PostgresLater(Case):
             self.expect(made.post(TRANSFER.format("fourth")), 200)
             self.check_books(made, 3)
 
+    def test_a_balance_that_no_transfer_explains_is_found(self):
+        with self.serving() as made:
+            self.expect(made.post(TRANSFER.format("one")), 200)
+            self.server.psql("UPDATE ledger_accounts SET balance = balance + 1 WHERE id = 1;"
+                             "UPDATE ledger_accounts SET balance = balance - 1 WHERE id = 2")
+            self.assertEqual(made.sum(), {"accounts": ACCOUNTS, "sum": ACCOUNTS * OPENING,
+                                          "transfers": 1, "unexplained": 2})
+
     def test_money_is_right_while_workers_and_the_server_are_killed(self):
         with self.serving(workers=2) as made:
             with Transfers(made, "transfer", ACCOUNTS, 600) as transfers:

@@ -193,6 +193,32 @@ class PkgConfig(unittest.TestCase):
             self.assertEqual(said, f"{PREFIX}/{folder}")
 
 
+# Says which servers it runs on; the template's route stays as it is.
+STORING = """
+static int stored(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    (void)request;
+    rt_sql_server server = {.size = sizeof server};
+    rt_redis_reply pong;
+    RT_TRY(rt_sql_describe(ctx, sql, &server));
+    RT_TRY(rt_sql_check(ctx, sql));
+    RT_TRY(rt_redis_command(ctx, redis, RT_REDIS(RT_STR("SET"), RT_STR("a"), RT_STR("b")), &pong));
+    return rt_respond(ctx, response, 200, "text/plain",
+                      server.dialect == RT_SQL_POSTGRES ? RT_STR("postgres") : RT_STR("embedded"));
+}
+
+RT_REGISTER(registry)
+{
+    RT_TRY(rt_route(registry, RT_GET, "/stored", stored));
+"""
+STORED = """
+    def test_where_it_stores(self):
+        with self.get("/stored") as answer:
+            print("stored in", answer.read().decode(), self.settings, flush=True)
+
+"""
+
+
 class TemplatePlugin(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -200,10 +226,17 @@ class TemplatePlugin(unittest.TestCase):
         self.folder = folder.name
         instantiate(self.folder, "order-desk")
 
-    def make(self, *arguments):
+    def make(self, *arguments, **environment):
         """As its author would: the Makefile itself knows where rt-sdk is."""
         bare = {name: value for name, value in ENVIRONMENT.items() if name != "PKG_CONFIG_LIBDIR"}
-        return run("make", "-C", self.folder, *arguments, env=bare).stdout
+        return run("make", "-C", self.folder, *arguments, env={**bare, **environment}).stdout
+
+    def change(self, name, old, new):
+        with open(f"{self.folder}/{name}", encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(text.count(old), 1, old)
+        with open(f"{self.folder}/{name}", "w", encoding="utf-8") as file:
+            file.write(text.replace(old, new))
 
     def test_it_builds_without_a_warning_with_both_compilers(self):
         for compiler in ("gcc", "clang"):
@@ -227,6 +260,19 @@ class TemplatePlugin(unittest.TestCase):
 
     def test_its_own_check_passes(self):
         self.assertRegex(self.make("check"), r"Ran 3 tests[^$]*OK")
+
+    def test_with_rt_integration_its_check_runs_on_real_servers(self):
+        self.assertRegex(self.make("check", RT_INTEGRATION="1"), r"Ran 3 tests[^$]*OK")
+        self.change("order-desk.c", "#include <rt/rt.h>\n",
+                    "#include <rt/cap/redis.h>\n#include <rt/cap/sql.h>\n#include <rt/rt.h>\n")
+        self.change("order-desk.c", "RT_SERVES(routes)\n",
+                    "RT_SERVES(routes)\nRT_REQUIRES(sql, 1)\nRT_REQUIRES(redis, 1)\n")
+        self.change("order-desk.c", "RT_REGISTER(registry)\n{\n", STORING)
+        self.change("test_order_desk.py", '\n\nif __name__', STORED + '\nif __name__')
+        self.assertRegex(self.make("check"), r"stored in embedded \[\]")
+        self.assertRegex(self.make("check", RT_INTEGRATION="1"),
+                         r"stored in postgres \['--set', 'postgres\.url=\"postgresql://[^']*', "
+                         r"'--set', 'redis\.url=\"redis://[^']*'\]")
 
     def test_it_installs_beside_the_other_plugins(self):
         with tempfile.TemporaryDirectory() as stage:
