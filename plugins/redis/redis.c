@@ -257,9 +257,17 @@ static int eval(rt_ctx *ctx, const rt_redis_script *given, rt_redis_reply *reply
 
 static const char *text_in(const rt_setting *group, const char *name)
 {
-    const rt_setting *member =
-        group->type == RT_SETTING_NONE ? NULL : rt_setting_member(group, name);
+    const rt_setting *member = rt_setting_member(group, name);
     return member ? member->value.text : NULL;
+}
+
+/* A group that nobody wrote is there all the same, with nothing in it. */
+static bool has_any(const rt_setting *group)
+{
+    for (uint32_t i = 0; i < group->count; i++)
+        if (group->value.members[i].type != RT_SETTING_NONE)
+            return true;
+    return false;
 }
 
 static int check_url(rt_ctx *ctx, rt_redis_address *address)
@@ -276,7 +284,7 @@ static int check_url(rt_ctx *ctx, rt_redis_address *address)
 static int check_tls(rt_ctx *ctx, const rt_redis_address *address)
 {
     const rt_setting *tls = RT_GET(ctx, tls);
-    if (tls->type != RT_SETTING_NONE && !address->tls)
+    if (has_any(tls) && !address->tls)
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "`tls` is set and `url` is not `rediss://…`");
     if (!text_in(tls, "certificate") != !text_in(tls, "key"))
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "of `tls.certificate` and `tls.key` one is set");
@@ -286,7 +294,7 @@ static int check_tls(rt_ctx *ctx, const rt_redis_address *address)
 static int check_sentinel(rt_ctx *ctx, const rt_redis_address *address)
 {
     const rt_setting *sentinel = RT_GET(ctx, sentinel);
-    if (sentinel->type == RT_SETTING_NONE)
+    if (!has_any(sentinel))
         return 0;
     if (!rt_setting_member(sentinel, "addresses"))
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "`sentinel.addresses` is not set");
@@ -339,7 +347,7 @@ static int read_settings(rt_ctx *ctx, rt_redis_settings *settings)
     settings->database = RT_IS_SET(ctx, database)         ? RT_GET(ctx, database)
                          : settings->address.database > 0 ? settings->address.database
                                                           : 0;
-    if (sentinel->type == RT_SETTING_NONE)
+    if (!has_any(sentinel))
         return 0;
     const char *master = text_in(sentinel, "master");
     settings->master = master ? master : settings->address.host;
