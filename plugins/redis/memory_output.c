@@ -141,12 +141,21 @@ void rt_out_end(rt_output *out, uint64_t begin, uint64_t count)
 
 /* --- reading --------------------------------------------------------------------------------- */
 
+static int64_t read_integer(const char *at)
+{
+    bool negative = *at == '-';
+    uint64_t number = 0;
+    for (at += negative; *at != '\r'; at++)
+        number = number * 10 + (uint64_t)(*at - '0');
+    return (int64_t)(negative ? 0 - number : number);
+}
+
 const char *rt_output_next(const char *at, rt_output_item *item)
 {
-    const char *end = strchr(at, '\r');
+    const char *end = rawmemchr(at, '\r');
     *item = (rt_output_item){.type = *at, .text = {at + 1, (uint64_t)(end - at - 1)}};
     if (*at == ':' || *at == '$' || *at == '*')
-        item->integer = strtoll(at + 1, NULL, 10);
+        item->integer = read_integer(at + 1);
     at = end + 2;
     if (item->type == '$' && item->integer >= 0) {
         item->text = (rt_str){at, (uint64_t)item->integer};

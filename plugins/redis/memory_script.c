@@ -220,8 +220,13 @@ static int log_nothing(lua_State *lua)
 
 /* --- the state -------------------------------------------------------------------------------- */
 
+/* The libraries that a server has and this has not read as nil, so that a script can ask. */
 static int no_such_global(lua_State *lua)
 {
+    static const char *const missing[] = {"cjson", "cmsgpack", "bit", "struct"};
+    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++)
+        if (lua_type(lua, 2) == LUA_TSTRING && strcmp(lua_tostring(lua, 2), missing[i]) == 0)
+            return 0;
     return luaL_error(lua, "Script attempted to access nonexistent global variable '%s'",
                       lua_tostring(lua, 2) ? lua_tostring(lua, 2) : "?");
 }
