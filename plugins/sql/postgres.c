@@ -11,8 +11,8 @@ RT_OPTION(url, url, RT_REQUIRED,
           "Server, user and database: postgresql://user@host:5432/database; several hosts with "
           "commas, a folder of a unix socket with %2F for its slashes")
 RT_OPTION(secret, password, , "Password of the user")
-/* clang-format off: it would put spaces around the dashes of words */
-RT_OPTION(enum, tls, RT_VALUES(disable, allow, prefer, require, verify - ca, verify - full),
+/* clang-format off */
+RT_OPTION(enum, tls, RT_VALUES(disable, allow, prefer, require, verify-ca, verify-full),
           "Encryption, as sslmode of libpq; only verify-full knows whom it talks to. By default "
           "what url says, else prefer")
 RT_OPTION(path, ca, RT_READ, "Authorities to trust, PEM; for verify by default the system's")
@@ -22,7 +22,7 @@ RT_OPTION(path, crl, RT_READ, "Certificates that are revoked, PEM")
 RT_OPTION(enum, channel_binding, RT_VALUES(disable, prefer, require) RT_DEFAULT("prefer"),
           "Whether the password's proof is bound to the encrypted connection")
 RT_OPTION(enum, target,
-          RT_VALUES(any, read - write, read - only, primary, standby, prefer - standby),
+          RT_VALUES(any, read-write, read-only, primary, standby, prefer-standby),
           "Which of several hosts will do. By default what url says, else any")
 /* clang-format on */
 RT_OPTION(string, application_name, RT_DEFAULT("rt") RT_RANGE(1, 63),

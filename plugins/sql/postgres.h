@@ -143,6 +143,8 @@ int rt_pg_command(rt_ctx *ctx, rt_pg_connection *connection, const char *text,
 /* Finds or prepares what the text says. */
 int rt_pg_prepare(rt_ctx *ctx, rt_pg_connection *connection, const rt_sql_statement *statement,
                   rt_pg_prepared **prepared);
+/* Waits until the server has sent something, and takes it in. */
+int rt_pg_await(rt_ctx *ctx, rt_pg_connection *connection);
 /* Sends what libpq holds. */
 int rt_pg_flush(rt_ctx *ctx, rt_pg_connection *connection, const rt_sql_statement *statement);
 /* The next result, NULL behind the last. */
@@ -207,6 +209,18 @@ typedef struct rt_pg_lease {
 
 int rt_pg_lease_take(rt_ctx *ctx, rt_pg *pg, rt_pg_lease *lease);
 void rt_pg_lease_end(rt_ctx *ctx, rt_pg_lease *lease);
+
+/* A connection for a stream or a copy, until that is closed. In a transaction it stands behind a
+ * savepoint: what is closed early is cancelled back to it, and the transaction goes on. */
+typedef struct rt_pg_holding {
+    rt_pg_connection *connection;
+    rt_tx_hold *hold; /* of the transaction it is in */
+    int is_open;
+} rt_pg_holding;
+
+int rt_pg_hold(rt_ctx *ctx, rt_pg *pg, rt_pg_holding *holding);
+/* Once; later calls return `code`. Where `code` is a failure, the transaction keeps it. */
+int rt_pg_let_go(rt_ctx *ctx, rt_pg_holding *holding, int code);
 
 /* --- the rest of the methods ----------------------------------------------------------------- */
 

@@ -1,73 +1,154 @@
+/* Notifications, on a connection of the listener's own that is made anew when it is lost. What was
+ * sent in between nobody keeps: the listener learns that there was a gap. */
 #include "postgres.h"
-int rt_pg_stream_open(rt_ctx *ctx, const rt_sql_statement *s, rt_sql_stream **x)
+#include "statement.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEAST_PAUSE RT_MS(100)
+#define MOST_PAUSE RT_S(5)
+
+struct rt_sql_listener {
+    rt_pg *pg;
+    rt_pg_connection *connection;
+    PGnotify *given; /* whose texts the caller has */
+    char *command;   /* LISTEN "channel" */
+    int is_open;
+};
+
+/* --- channels -------------------------------------------------------------------------------- */
+
+/* As the server takes it apart: doubled quotes within quotes. */
+static char *listen_command(rt_ctx *ctx, const char *channel)
 {
-    (void)s;
-    (void)x;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    char *command = rt_alloc(ctx, 2 * strlen(channel) + 16), *at = stpcpy(command, "LISTEN \"");
+    for (; *channel; channel++) {
+        if (*channel == '"')
+            *at++ = '"';
+        *at++ = *channel;
+    }
+    strcpy(at, "\"");
+    return command;
 }
-int rt_pg_stream_next(rt_ctx *ctx, rt_sql_stream *x, rt_sql_rows *r)
+
+static int check_channel(rt_ctx *ctx, const char *channel)
 {
-    (void)x;
-    (void)r;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    const rt_sql_value value = rt_sql_text(channel);
+    if (!channel || !channel[0] || strlen(channel) > 63)
+        return rt_fail(ctx, RT_EINVALID_ARGUMENT, "a channel has a name of 1 to 63 bytes");
+    return rt_sql_check_value(ctx, NULL, 1, &value);
 }
-int rt_pg_stream_close(rt_ctx *ctx, rt_sql_stream *x)
+
+/* --- the connection -------------------------------------------------------------------------- */
+
+static void leave(rt_sql_listener *listener)
 {
-    (void)x;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    if (listener->connection)
+        rt_pg_close(listener->connection);
+    listener->connection = NULL;
 }
-int rt_pg_copy_begin(rt_ctx *ctx, const rt_sql_copy *c, rt_sql_load **l)
+
+static int enter(rt_ctx *ctx, rt_sql_listener *listener)
 {
-    (void)c;
-    (void)l;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    RT_TRY(rt_pg_connect(ctx, listener->pg, RT_PG_OWN, &listener->connection));
+    int result = rt_pg_command(ctx, listener->connection, listener->command, NULL, NULL);
+    if (result < 0)
+        leave(listener);
+    return result;
 }
-int rt_pg_copy_rows(rt_ctx *ctx, rt_sql_load *l, const rt_sql_value *v, uint64_t n)
+
+static int enter_again(rt_ctx *ctx, void *argument)
 {
-    (void)l;
-    (void)v;
-    (void)n;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    return enter(ctx, argument);
 }
-int rt_pg_copy_write(rt_ctx *ctx, rt_sql_load *l, const void *d, uint64_t n)
+
+/* For as long as the caller waits. Attempts are units of work, for their texts gather otherwise. */
+static int come_back(rt_ctx *ctx, rt_sql_listener *listener)
 {
-    (void)l;
-    (void)d;
-    (void)n;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    for (uint64_t pause = LEAST_PAUSE; !listener->connection;) {
+        rt_exit end;
+        rt_run_exit(ctx, &end, enter_again, listener, .name = "sql.listen");
+        if (end.kind == RT_EXIT_SUCCESS && listener->connection)
+            break;
+        leave(listener);
+        RT_TRY(rt_sleep(ctx, pause));
+        pause = pause * 2 < MOST_PAUSE ? pause * 2 : MOST_PAUSE;
+    }
+    return 0;
 }
-int rt_pg_copy_read(rt_ctx *ctx, rt_sql_load *l, rt_str *c)
+
+static void finish(rt_ctx *ctx, void *argument)
 {
-    (void)l;
-    (void)c;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    rt_sql_listener *listener = argument;
+    (void)ctx;
+    leave(listener);
+    PQfreemem(listener->given);
+    listener->given = NULL;
+    listener->is_open = 0;
 }
-int rt_pg_copy_end(rt_ctx *ctx, rt_sql_load *l, uint64_t *n)
+
+/* --- methods --------------------------------------------------------------------------------- */
+
+int rt_pg_listen(rt_ctx *ctx, const char *channel, rt_sql_listener **opened)
 {
-    (void)l;
-    (void)n;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    RT_TRY(check_channel(ctx, channel));
+    rt_sql_listener *listener = *opened = rt_alloc(ctx, sizeof *listener);
+    *listener = (rt_sql_listener){
+        .pg = rt_state(ctx), .command = listen_command(ctx, channel), .is_open = 1};
+    RT_TRY(enter(ctx, listener));
+    return rt_defer(ctx, finish, listener);
 }
-int rt_pg_listen(rt_ctx *ctx, const char *c, rt_sql_listener **l)
+
+/* 1: something came, or nothing can come any more. */
+static int wait_for_more(rt_ctx *ctx, rt_sql_listener *listener)
 {
-    (void)c;
-    (void)l;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    int ready = rt_pg_wait(ctx, listener->connection, RT_READABLE, 0);
+    if (ready < 0)
+        return ready;
+    if (!PQconsumeInput(listener->connection->pq))
+        leave(listener);
+    return 0;
 }
-int rt_pg_notified(rt_ctx *ctx, rt_sql_listener *l, rt_sql_notification *n)
+
+int rt_pg_notified(rt_ctx *ctx, rt_sql_listener *listener, rt_sql_notification *notification)
 {
-    (void)l;
-    (void)n;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    rt_sql_notification told = {.size = sizeof told};
+    if (!listener->is_open)
+        return rt_fail(ctx, RT_EFAILED_PRECONDITION, "the listener is closed");
+    PQfreemem(listener->given);
+    listener->given = NULL;
+    while (listener->connection && !(listener->given = PQnotifies(listener->connection->pq)))
+        RT_TRY(wait_for_more(ctx, listener));
+    if (listener->given) {
+        told.process = listener->given->be_pid;
+        told.channel = listener->given->relname;
+        told.payload = listener->given->extra;
+    } else {
+        RT_TRY(come_back(ctx, listener));
+    }
+    rt_struct_copy(notification, &told);
+    return 0;
 }
-int rt_pg_unlisten(rt_ctx *ctx, rt_sql_listener *l)
+
+int rt_pg_unlisten(rt_ctx *ctx, rt_sql_listener *listener)
 {
-    (void)l;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    finish(ctx, listener);
+    return 0;
 }
-int rt_pg_notify(rt_ctx *ctx, const char *c, const char *p)
+
+int rt_pg_notify(rt_ctx *ctx, const char *channel, const char *payload)
 {
-    (void)c;
-    (void)p;
-    return rt_fail(ctx, RT_EUNIMPLEMENTED, "x");
+    rt_pg_lease lease;
+    PGresult *result;
+    const rt_sql_statement *statement = RT_SQL("SELECT pg_notify($1, $2)", rt_sql_text(channel),
+                                               rt_sql_text(payload ? payload : ""));
+    RT_TRY(check_channel(ctx, channel));
+    RT_TRY(rt_sql_check_statement(ctx, statement));
+    RT_TRY(rt_pg_lease_take(ctx, rt_state(ctx), &lease));
+    int code = rt_pg_run(ctx, lease.connection, statement, &result);
+    if (code == 0)
+        PQclear(result);
+    rt_pg_lease_end(ctx, &lease);
+    return code;
 }

@@ -23,6 +23,11 @@ static int wait_for(rt_ctx *ctx, rt_pg_connection *connection, uint32_t events,
     return 0;
 }
 
+int rt_pg_await(rt_ctx *ctx, rt_pg_connection *connection)
+{
+    return wait_for(ctx, connection, RT_READABLE, NULL);
+}
+
 int rt_pg_flush(rt_ctx *ctx, rt_pg_connection *connection, const rt_sql_statement *statement)
 {
     int left;
