@@ -100,6 +100,7 @@ struct rt_pg_prepared {
     uint64_t hash;
     char name[24];
     int binary; /* the form of its results */
+    int is_new; /* it was not executed yet */
     uint32_t parameter_count;
     Oid *types; /* of the parameters; behind the struct, as the text is */
     char *text;
@@ -127,8 +128,9 @@ typedef struct rt_pg_arguments {
 /* Fails with the statement's error if a value cannot be a parameter of the type. */
 int rt_pg_arguments_make(rt_ctx *ctx, const rt_pg_prepared *prepared,
                          const rt_sql_statement *statement, rt_pg_arguments *arguments);
-/* 1 if the error says that what was prepared is gone or stale: worth preparing anew. */
+/* 1 if a failure may come from what was prepared: it is gone, or tables have other types now. */
 int rt_pg_is_stale(const PGresult *result);
+int rt_pg_is_mistyped(const rt_error *error);
 
 /* --- statements ------------------------------------------------------------------------------ */
 
@@ -152,8 +154,9 @@ int rt_pg_next(rt_ctx *ctx, rt_pg_connection *connection, const rt_sql_statement
                PGresult **result);
 /* Cancels what still runs and reads what is left, so that the next statement can be sent. */
 int rt_pg_settle(rt_ctx *ctx, rt_pg_connection *connection);
-/* Asks the server to cancel, in a unit of work of its own; settle goes on from there. */
-void rt_pg_cancel_soon(rt_pg_connection *connection);
+/* Asks the server to cancel what it still does, in a unit of work of its own; the caller's ends no
+ * sooner than that is asked. settle goes on from there. */
+void rt_pg_cancel_soon(rt_ctx *ctx, rt_pg_connection *connection);
 /* Frees what a cancellation has left. */
 void rt_pg_cancel_forget(rt_pg_connection *connection);
 

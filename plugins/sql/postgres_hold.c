@@ -41,7 +41,7 @@ int rt_pg_let_go(rt_ctx *ctx, rt_pg_holding *holding, int code)
     }
     if (code >= 0)
         code = leave_savepoint(ctx, holding->connection);
-    rt_pg_cancel_soon(holding->connection);
+    rt_pg_cancel_soon(ctx, holding->connection);
     rt_tx_let_go(holding->hold);
     return code;
 }

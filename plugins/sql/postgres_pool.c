@@ -180,7 +180,7 @@ void rt_pg_give(rt_ctx *ctx, rt_pg_connection *connection)
 {
     (void)ctx;
     if (connection->busy && !connection->broken) {
-        rt_pg_cancel_soon(connection);
+        rt_pg_cancel_soon(ctx, connection);
         if (!connection->broken &&
             rt_post(connection->pg->instance, settle_and_put_back, connection) == 0)
             return;
@@ -199,7 +199,7 @@ int rt_pg_lease_take(rt_ctx *ctx, rt_pg *pg, rt_pg_lease *lease)
 void rt_pg_lease_end(rt_ctx *ctx, rt_pg_lease *lease)
 {
     if (lease->in_transaction) {
-        rt_pg_cancel_soon(lease->connection);
+        rt_pg_cancel_soon(ctx, lease->connection);
         rt_tx_release(ctx);
     } else {
         rt_pg_give(ctx, lease->connection);

@@ -100,6 +100,7 @@ rt_pg_prepared *rt_pg_cache_add(rt_pg_cache *cache, const char *name, const char
         return NULL;
     *prepared = (rt_pg_prepared){.hash = hash_of(text, length),
                                  .binary = all_binary(description),
+                                 .is_new = 1,
                                  .parameter_count = (uint32_t)count,
                                  .types = (Oid *)(prepared + 1)};
     snprintf(prepared->name, sizeof prepared->name, "%s", name);
@@ -144,15 +145,26 @@ void rt_pg_cache_name(rt_pg_cache *cache, char name[24])
     snprintf(name, 24, "rt_%llu", (unsigned long long)++cache->made);
 }
 
+/* Of a data exception too: a parameter is judged by the type that the column had. */
 int rt_pg_is_stale(const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *routine = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
     if (!state)
         return 0;
+    if (strcmp(state, "26000") == 0 || strncmp(state, "22", 2) == 0 || strcmp(state, "42804") == 0)
+        return 1;
     /* "cached plan must not change result type": the routine tells, for the words are translated */
-    return strcmp(state, "26000") == 0 || (strcmp(state, "0A000") == 0 && routine &&
-                                           strcmp(routine, "RevalidateCachedQuery") == 0);
+    return strcmp(state, "0A000") == 0 && routine && strcmp(routine, "RevalidateCachedQuery") == 0;
+}
+
+/* The same where we refused a value ourselves. */
+int rt_pg_is_mistyped(const rt_error *error)
+{
+    const char *state = rt_error_text(error, "sqlstate");
+    return state && (strcmp(state, "22003") == 0 || strcmp(state, "22008") == 0 ||
+                     strcmp(state, "22P02") == 0 || strcmp(state, "42804") == 0 ||
+                     strcmp(state, "42P02") == 0);
 }
 
 /* --- parameters ------------------------------------------------------------------------------ */

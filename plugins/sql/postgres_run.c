@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CANCEL_LIMIT RT_MS(250)
+
 /* --- sending and receiving ------------------------------------------------------------------- */
 
 static int wait_for(rt_ctx *ctx, rt_pg_connection *connection, uint32_t events,
@@ -180,23 +182,37 @@ int rt_pg_send(rt_ctx *ctx, rt_pg_connection *connection, const rt_sql_statement
     RT_TRY(rt_pg_settle(ctx, connection));
     RT_TRY(rt_pg_prepare(ctx, connection, statement, &prepared));
     RT_TRY(rt_pg_arguments_make(ctx, prepared, statement, &arguments));
+    prepared->is_new = 0;
     return sent(ctx, connection, statement,
                 PQsendQueryPrepared(connection->pq, prepared->name, (int)statement->parameter_count,
                                     arguments.values, arguments.lengths, arguments.formats,
                                     prepared->binary));
 }
 
-/* In a transaction a second try is not possible: the failure has ended it. What the server still
- * keeps of a stale statement goes with the connection. */
-static int may_try_again(rt_pg_connection *connection, const rt_sql_statement *statement,
-                         const PGresult *result)
+/* Sends it and waits. Negative, or 0 with a result, which may be a failure. */
+static int attempt(rt_ctx *ctx, rt_pg_connection *connection, const rt_sql_statement *statement,
+                   PGresult **result)
 {
-    if (!is_error(result) || !rt_pg_is_stale(result))
+    *result = NULL;
+    RT_TRY(rt_pg_send(ctx, connection, statement));
+    return collect(ctx, connection, statement, result);
+}
+
+/* What was prepared for the tables of another day is forgotten, here and there. 1: the statement is
+ * worth another try; in a transaction it is not, for the failure has ended that. */
+static int forget_stale(rt_ctx *ctx, rt_pg_connection *connection,
+                        const rt_sql_statement *statement, int code, const PGresult *result)
+{
+    bool failed = code < 0 ? rt_pg_is_mistyped(rt_last_error(ctx)) : is_error(result);
+    rt_pg_prepared *stale = failed ? rt_pg_cache_find(&connection->cache, statement->text) : NULL;
+    if (!stale || stale->is_new || (code == 0 && !rt_pg_is_stale(result)))
         return 0;
-    rt_pg_prepared *stale = rt_pg_cache_find(&connection->cache, statement->text);
-    if (stale)
-        rt_pg_cache_remove(&connection->cache, stale);
-    return PQtransactionStatus(connection->pq) == PQTRANS_IDLE;
+    const char *text = rt_format(ctx, "DEALLOCATE %s", stale->name);
+    rt_pg_cache_remove(&connection->cache, stale);
+    if (PQtransactionStatus(connection->pq) != PQTRANS_IDLE)
+        return 0;
+    rt_pg_command(ctx, connection, text, NULL, NULL); /* fails where the server has lost it */
+    return !connection->broken;
 }
 
 int rt_pg_run(rt_ctx *ctx, rt_pg_connection *connection, const rt_sql_statement *statement,
@@ -204,32 +220,29 @@ int rt_pg_run(rt_ctx *ctx, rt_pg_connection *connection, const rt_sql_statement 
 {
     if (statement->flags & RT_SQL_SCRIPT)
         return rt_pg_command(ctx, connection, statement->text, statement, result);
-    RT_TRY(rt_pg_send(ctx, connection, statement));
-    RT_TRY(collect(ctx, connection, statement, result));
-    if (may_try_again(connection, statement, *result)) {
+    int code = attempt(ctx, connection, statement, result);
+    if (forget_stale(ctx, connection, statement, code, *result)) {
         PQclear(*result);
-        RT_TRY(rt_pg_send(ctx, connection, statement));
-        RT_TRY(collect(ctx, connection, statement, result));
+        code = attempt(ctx, connection, statement, result);
     }
-    return judge(ctx, connection, statement, result);
+    return code < 0 ? code : judge(ctx, connection, statement, result);
 }
 
 /* --- cancelling ------------------------------------------------------------------------------ */
 
-/* Shared by the connection and the unit of work that cancels; who comes last frees it. */
+/* Shared by the connection, the unit of work that cancels, and the one whose statement it was; who
+ * comes last frees it. */
 struct rt_pg_cancelling {
     rt_pg *pg;
     PGcancel *cancel;
     rt_semaphore *done;
-    int is_alone; /* one of the two is through with it */
+    int users;
 };
 
 static void leave(struct rt_pg_cancelling *cancelling)
 {
-    if (!cancelling->is_alone) {
-        cancelling->is_alone = 1;
+    if (--cancelling->users)
         return;
-    }
     PQfreeCancel(cancelling->cancel);
     rt_semaphore_free(cancelling->done);
     free(cancelling);
@@ -254,11 +267,22 @@ static int cancel_posted(rt_ctx *ctx, void *argument)
     struct rt_pg_cancelling *cancelling = argument;
     cancel_now(ctx, cancelling->pg, cancelling->cancel);
     rt_semaphore_release(cancelling->done);
+    rt_semaphore_release(cancelling->done);
     leave(cancelling);
     return 0;
 }
 
-void rt_pg_cancel_soon(rt_pg_connection *connection)
+/* A finalizer of who gave up: once his unit of work has ended the statement does nothing more, as
+ * far as that can be had in a moment. */
+static void see_cancelled(rt_ctx *ctx, void *argument)
+{
+    struct rt_pg_cancelling *cancelling = argument;
+    rt_set_deadline(ctx, rt_now() + CANCEL_LIMIT);
+    rt_semaphore_acquire(ctx, cancelling->done);
+    leave(cancelling);
+}
+
+void rt_pg_cancel_soon(rt_ctx *ctx, rt_pg_connection *connection)
 {
     struct rt_pg_cancelling *cancelling = NULL;
     if (!connection->busy || connection->broken || connection->cancelling)
@@ -266,10 +290,12 @@ void rt_pg_cancel_soon(rt_pg_connection *connection)
     PGcancel *cancel = PQgetCancel(connection->pq);
     rt_semaphore *done = rt_semaphore_new(0);
     if (cancel && done && (cancelling = malloc(sizeof *cancelling)))
-        *cancelling =
-            (struct rt_pg_cancelling){.pg = connection->pg, .cancel = cancel, .done = done};
+        *cancelling = (struct rt_pg_cancelling){
+            .pg = connection->pg, .cancel = cancel, .done = done, .users = 2};
     if (cancelling && rt_post(connection->pg->instance, cancel_posted, cancelling) == 0) {
         connection->cancelling = cancelling;
+        cancelling->users++;
+        rt_defer(ctx, see_cancelled, cancelling);
         return;
     }
     PQfreeCancel(cancel);
@@ -326,7 +352,7 @@ int rt_pg_settle(rt_ctx *ctx, rt_pg_connection *connection)
     if (!connection->busy)
         return 0;
     if (!connection->cancelling)
-        rt_pg_cancel_soon(connection);
+        rt_pg_cancel_soon(ctx, connection);
     if (!connection->cancelling)
         return rt_pg_lost(ctx, connection, NULL);
     /* on until it is sent: later it would hit the next statement */

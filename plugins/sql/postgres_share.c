@@ -420,19 +420,26 @@ static int prepare(rt_ctx *ctx, rt_pg_shared *shared, const rt_sql_statement *st
     return 0;
 }
 
-/* `name`: of what was executed. */
+/* What was executed, or was to be. */
+struct used {
+    char name[24];
+    int is_new;
+};
+
 static int ask(rt_ctx *ctx, rt_pg_shared *shared, const rt_sql_statement *statement,
-               PGresult **result, char name[24])
+               PGresult **result, struct used *used)
 {
     rt_pg_prepared *prepared;
     rt_pg_arguments arguments;
     RT_TRY(ensure_open(ctx, shared));
     RT_TRY(prepare(ctx, shared, statement, &prepared));
+    *used = (struct used){.is_new = prepared->is_new};
+    memcpy(used->name, prepared->name, sizeof used->name);
     RT_TRY(rt_pg_arguments_make(ctx, prepared, statement, &arguments));
+    prepared->is_new = 0;
     struct request *request = new_request(shared);
     if (!request)
         return out_of_memory(ctx);
-    memcpy(name, prepared->name, sizeof prepared->name);
     int queued = PQsendQueryPrepared(shared->connection->pq, prepared->name,
                                      (int)statement->parameter_count, arguments.values,
                                      arguments.lengths, arguments.formats, prepared->binary);
@@ -465,17 +472,29 @@ static void forget_stale(rt_pg_shared *shared, const char *text, const char *nam
     deallocate(shared, name);
 }
 
+/* 1: it is worth another try. */
+static int is_stale(rt_ctx *ctx, const struct used *used, int code, const PGresult *result)
+{
+    if (!used->name[0] || used->is_new)
+        return 0;
+    if (code < 0)
+        return rt_pg_is_mistyped(rt_last_error(ctx));
+    return result && is_failure(result) && rt_pg_is_stale(result);
+}
+
 int rt_pg_share_run(rt_ctx *ctx, rt_pg *pg, const rt_sql_statement *statement, PGresult **result)
 {
     rt_pg_shared *shared = least_asked(pg);
-    char name[24];
-    RT_TRY(ask(ctx, shared, statement, result, name));
-    if (*result && is_failure(*result) && rt_pg_is_stale(*result)) {
-        forget_stale(shared, statement->text, name);
+    struct used used = {0};
+    *result = NULL;
+    int code = ask(ctx, shared, statement, result, &used);
+    if (is_stale(ctx, &used, code, *result)) {
+        forget_stale(shared, statement->text, used.name);
         PQclear(*result);
-        RT_TRY(ask(ctx, shared, statement, result, name));
+        *result = NULL;
+        code = ask(ctx, shared, statement, result, &used);
     }
-    return judge(ctx, shared, statement, result);
+    return code < 0 ? code : judge(ctx, shared, statement, result);
 }
 
 /* Others would wait behind COPY, or live with a session that was changed. */

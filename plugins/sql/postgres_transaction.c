@@ -64,7 +64,7 @@ static int run(rt_ctx *ctx, void *connection, const char *text)
         RT_TRY(rt_pg_settle(ctx, taken));
     int code = rt_pg_command(ctx, taken, text, NULL, &result);
     if (code == -RT_EUNAVAILABLE || code == -RT_EDEADLINE || code == -RT_ECANCELED) {
-        rt_pg_cancel_soon(taken);
+        rt_pg_cancel_soon(ctx, taken);
         return commits ? outcome_unknown(ctx, code) : code;
     }
     if (code < 0)
