@@ -208,7 +208,7 @@ static bool is_equal(const rt_composer *composer, const rt_setting *value, const
 }
 
 static bool condition_holds(const rt_composer *composer, const rt_candidate *candidate,
-                            const rt_condition *condition)
+                            const rt_manifest_condition *condition)
 {
     const rt_setting *value = setting_at(candidate, condition->path);
     return value && is_equal(composer, value, condition->equals);
@@ -217,7 +217,7 @@ static bool condition_holds(const rt_composer *composer, const rt_candidate *can
 static void judge_conditions(const rt_composer *composer, rt_candidate *candidate)
 {
     for (size_t i = 0; i < candidate->manifest->condition_count; i++) {
-        const rt_condition *condition = &candidate->manifest->conditions[i];
+        const rt_manifest_condition *condition = &candidate->manifest->conditions[i];
         if (!condition_holds(composer, candidate, condition))
             continue;
         if (condition->process_local)

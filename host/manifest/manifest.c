@@ -105,12 +105,12 @@ static const rt_key_rule optional_keys[] = {
     FLAGS(requires_flags),
     {0}};
 static const rt_key_rule condition_keys[] = {
-    KEY("development-only-when", filled, rt_condition, path, NEEDED),
-    KEY("equals", text, rt_condition, equals, NEEDED),
+    KEY("development-only-when", filled, rt_manifest_condition, path, NEEDED),
+    KEY("equals", text, rt_manifest_condition, equals, NEEDED),
     {0}};
 static const rt_key_rule local_keys[] = {
-    KEY("process-local-when", filled, rt_condition, path, NEEDED),
-    KEY("equals", text, rt_condition, equals, NEEDED),
+    KEY("process-local-when", filled, rt_manifest_condition, path, NEEDED),
+    KEY("equals", text, rt_manifest_condition, equals, NEEDED),
     {0}};
 
 #define OPTION_KEYS                                                                        \
@@ -173,7 +173,7 @@ static void *begin_condition(rt_plugin *plugin)
 
 static void *begin_local(rt_plugin *plugin)
 {
-    rt_condition *condition = begin_condition(plugin);
+    rt_manifest_condition *condition = begin_condition(plugin);
     condition->process_local = true;
     return condition;
 }
@@ -420,7 +420,7 @@ static void judge_conditions(rt_plugin *plugin)
 {
     const rt_manifest *manifest = plugin->manifest;
     for (size_t i = 0; i < manifest->condition_count; i++) {
-        const rt_condition *condition = &manifest->conditions[i];
+        const rt_manifest_condition *condition = &manifest->conditions[i];
         const char *what = condition->process_local ? "process-local" : "development-only";
         if (!condition->path || !condition->equals)
             continue;

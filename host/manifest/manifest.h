@@ -102,11 +102,11 @@ typedef struct rt_event {
 } rt_event;
 
 /* What holds for the module while an option has a value. */
-typedef struct rt_condition {
+typedef struct rt_manifest_condition {
     const char *path; /* of an option, fields joined by `.` */
     const char *equals;
     bool process_local; /* else it is development-only */
-} rt_condition;
+} rt_manifest_condition;
 
 /* A version of a library's symbols, "GLIBC_2.34" of "libc.so.6". */
 typedef struct rt_symbol_version {
@@ -140,7 +140,7 @@ typedef struct rt_manifest {
     size_t option_count;
     rt_event *publishes, *handles;
     size_t publishes_count, handles_count;
-    rt_condition *conditions;
+    rt_manifest_condition *conditions;
     size_t condition_count;
     const char *build_id;     /* hexadecimal, or NULL */
     unsigned char digest[32]; /* SHA-256 of the file that was judged: what is loaded must have it */

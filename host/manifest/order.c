@@ -31,7 +31,7 @@ static int events_by_topic(const void *a, const void *b)
 
 static int conditions_by_path(const void *a, const void *b)
 {
-    const rt_condition *left = a, *right = b;
+    const rt_manifest_condition *left = a, *right = b;
     int order = strcmp(left->path, right->path);
     order = order ? order : strcmp(left->equals, right->equals);
     return order ? order : left->process_local - right->process_local;
@@ -49,7 +49,8 @@ void rt_manifest_sort(rt_manifest *manifest)
         {manifest->requires, manifest->requires_count, sizeof(rt_requires), requires_by_capability},
         {manifest->publishes, manifest->publishes_count, sizeof(rt_event), events_by_topic},
         {manifest->handles, manifest->handles_count, sizeof(rt_event), events_by_topic},
-        {manifest->conditions, manifest->condition_count, sizeof(rt_condition), conditions_by_path},
+        {manifest->conditions, manifest->condition_count, sizeof(rt_manifest_condition),
+         conditions_by_path},
     };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         if (lists[i].count > 1)

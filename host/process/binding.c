@@ -48,21 +48,21 @@ static const void *padded(rt_arena *arena, const void *table, uint32_t view_size
     return copy;
 }
 
-static rt_operation operation_of(const rt_running *provider, const rt_plan_provides *offer,
-                                 uint32_t index)
+static rt_effect_operation operation_of(const rt_running *provider, const rt_plan_provides *offer,
+                                        uint32_t index)
 {
     const struct rt_telemetry_settings *telemetry = &provider->runtime->plan->host.telemetry;
     const rt_policies *policies = provider->policies[offer - provider->plan->provides];
     if (index >= offer->effect_count)
-        return (rt_operation){0}; /* the provider has no such method */
+        return (rt_effect_operation){0}; /* the provider has no such method */
     const rt_plan_effect *effect = &offer->effects[index];
-    return (rt_operation){.logged = effect->log, /* the level may change while it runs */
-                          .traced = telemetry->traces && effect->trace,
-                          .counted = telemetry->metrics && effect->metrics,
-                          .policy = policies ? policies->items[index] : NULL};
+    return (rt_effect_operation){.logged = effect->log, /* the level may change while it runs */
+                                 .traced = telemetry->traces && effect->trace,
+                                 .counted = telemetry->metrics && effect->metrics,
+                                 .policy = policies ? policies->items[index] : NULL};
 }
 
-static bool is_heard(const rt_operation *operation)
+static bool is_heard(const rt_effect_operation *operation)
 {
     return operation->logged || operation->traced || operation->counted || operation->policy;
 }
@@ -76,7 +76,8 @@ static const struct rt_effects *effects_of(rt_running *provider, const rt_plan_b
         .operation_count = (uint32_t)((view_size - 2 * sizeof(uint32_t)) / sizeof(void *))};
     const rt_plan_provides *offer = offer_for(provider, binding);
     bool heard = false;
-    effects.operations = rt_arena_alloc(arena, effects.operation_count * sizeof(rt_operation));
+    effects.operations =
+        rt_arena_alloc(arena, effects.operation_count * sizeof(rt_effect_operation));
     for (uint32_t i = 0; i < effects.operation_count && offer && !binding->raw; i++) {
         effects.operations[i] = operation_of(provider, offer, i);
         heard |= is_heard(&effects.operations[i]);

@@ -34,10 +34,11 @@ static rt_instrument duration = {.name = "effects.duration",
 enum { SPAN };
 _Static_assert((int)SPAN != (int)RT_POLICY_SCRATCH, "two owners of one word");
 
-static rt_operation *operation_of(const rt_effect_frame *frame)
+static rt_effect_operation *operation_of(const rt_effect_frame *frame)
 {
     const struct rt_effects *effects = frame->binding->effects;
-    static rt_operation beyond; /* of a method that the plan does not know: nothing is done */
+    static rt_effect_operation
+        beyond; /* of a method that the plan does not know: nothing is done */
     uint32_t index = frame->method->index;
     return index < effects->operation_count ? &effects->operations[index] : &beyond;
 }
@@ -49,7 +50,7 @@ static rt_metric_label label(const char *name, const char *value)
     return (rt_metric_label){name, {value, strlen(value)}};
 }
 
-static void count(rt_operation *operation, const char *name, int result, uint64_t taken)
+static void count(rt_effect_operation *operation, const char *name, int result, uint64_t taken)
 {
     const rt_metric_label labels[] = {label("operation", name),
                                       label("error.type", result < 0 ? rt_code_name(result) : "")};
@@ -62,7 +63,7 @@ static void count(rt_operation *operation, const char *name, int result, uint64_
     rt_series_observe(operation->duration, (double)taken / 1e9);
 }
 
-bool rt_operation_counted(const rt_operation *operation, rt_operation_counts *counts)
+bool rt_operation_counted(const rt_effect_operation *operation, rt_operation_counts *counts)
 {
     const rt_series *taken = operation->duration;
     if (!taken)
@@ -127,7 +128,8 @@ static void open_span(rt_ctx *ctx, rt_effect_frame *frame)
         span->instance = frame->binding->instance;
 }
 
-static void conclude(rt_ctx *ctx, const rt_effect_frame *frame, rt_operation *operation, int result)
+static void conclude(rt_ctx *ctx, const rt_effect_frame *frame, rt_effect_operation *operation,
+                     int result)
 {
     uint64_t now = rt_clock_now(), taken = now - frame->started;
     const char *name = frame->method->name;
@@ -142,7 +144,7 @@ static void conclude(rt_ctx *ctx, const rt_effect_frame *frame, rt_operation *op
 int rt_host_effect_begin(rt_ctx *ctx, rt_effect_frame *frame)
 {
     const struct rt_effects *effects = frame->binding->effects;
-    rt_operation *operation = operation_of(frame);
+    rt_effect_operation *operation = operation_of(frame);
     if (effects->prepare)
         RT_TRY(effects->prepare(ctx, effects->prepare_argument));
     frame->started = rt_clock_now();
@@ -159,7 +161,7 @@ int rt_host_effect_begin(rt_ctx *ctx, rt_effect_frame *frame)
 
 int rt_host_effect_again(rt_ctx *ctx, rt_effect_frame *frame, int *result)
 {
-    rt_operation *operation = operation_of(frame);
+    rt_effect_operation *operation = operation_of(frame);
     frame->attempt++;
     if (operation->policy && rt_policy_again(ctx, frame, result))
         return 1;

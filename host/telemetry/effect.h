@@ -11,22 +11,22 @@
 #include "telemetry/policy.h"
 
 /* What is done around calls of one method through one binding. */
-typedef struct rt_operation {
+typedef struct rt_effect_operation {
     bool logged, traced, counted;
     rt_policy *policy;                      /* of the provider's method; NULL: none */
     struct rt_series *succeeded, *duration; /* found at its first call */
     const char *name;                       /* "email.send"; likewise */
-} rt_operation;
+} rt_effect_operation;
 
 /* What is known of calls of the operation's name, whoever made them; false: none was counted. */
 typedef struct rt_operation_counts {
     uint64_t succeeded, failed;
     double seconds; /* that all of them took */
 } rt_operation_counts;
-bool rt_operation_counted(const rt_operation *operation, rt_operation_counts *counts);
+bool rt_operation_counted(const rt_effect_operation *operation, rt_operation_counts *counts);
 
 struct rt_effects {
-    rt_operation *operations; /* by method index */
+    rt_effect_operation *operations; /* by method index */
     uint32_t operation_count;
     /* Starts a lazy provider; 0 or -RT_E…. Called at each use, by several fibers at once too. */
     int (*prepare)(rt_ctx *ctx, void *argument);

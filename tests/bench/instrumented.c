@@ -31,7 +31,7 @@ const rt_host *rt_host_table = &table;
 
 RT_REQUIRES(probe, 1)
 
-static rt_operation operation = {.traced = true, .counted = true};
+static rt_effect_operation operation = {.traced = true, .counted = true};
 static struct rt_effects effects = {.operations = &operation, .operation_count = 1};
 static rt_instance provider = {.magic = RT_INSTANCE_MAGIC,
                                .size = sizeof(rt_instance),

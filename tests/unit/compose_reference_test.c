@@ -78,7 +78,7 @@ static rt_manifest *build_manifest(struct build *build, const struct module *mod
                              .type = RT_SETTING_STRING,
                              .default_text = by_default ? "\":memory:\"" : NULL};
         rt_push(build->arena, manifest->conditions, manifest->condition_count) =
-            (rt_condition){.path = "mode", .equals = ":memory:"};
+            (rt_manifest_condition){.path = "mode", .equals = ":memory:"};
     }
     return manifest;
 }

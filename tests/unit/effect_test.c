@@ -47,7 +47,7 @@ static int prepare(rt_ctx *ctx, void *argument)
     return result_of_prepare;
 }
 
-static rt_operation operations[] = {{.logged = true}};
+static rt_effect_operation operations[] = {{.logged = true}};
 static struct rt_effects heard = {.operations = operations, .operation_count = 1};
 
 /* What a wrapper of rt/capability.h does. */

@@ -14,7 +14,7 @@ static struct {
     rt_plan_effect effect;
     rt_arena arena;
     rt_policies *policies;
-    rt_operation operation;
+    rt_effect_operation operation;
     struct rt_effects effects;
     rt_binding binding;
     rt_method method;
@@ -103,7 +103,7 @@ static void make(const rt_plan_effect *effect, const char *script)
         made.effect.retry.max_attempts = 1;
     made.policies = rt_policies_new(&made.arena, "email", &smtp, &made.effect, 1, true);
     CU_ASSERT_PTR_NOT_NULL(made.policies);
-    made.operation = (rt_operation){.policy = made.policies->items[0]};
+    made.operation = (rt_effect_operation){.policy = made.policies->items[0]};
     made.effects = (struct rt_effects){.operations = &made.operation, .operation_count = 1};
     made.binding = (rt_binding){.instance = &smtp, .effects = &made.effects};
     made.method = (rt_method){"email.send", 0, RT_WAITS | RT_IDEMPOTENT};
