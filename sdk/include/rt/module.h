@@ -181,8 +181,8 @@ extern const rt_host *rt_host_table RT_HIDDEN;
 #define RT_REQUIRED_WITH(option_) "required-with=" #option_ "\0" /* where that one is set */
 #define RT_DEFAULT(...) "default=" #__VA_ARGS__ "\0"
 #define RT_RANGE(least_, most_) "min=" #least_ "\0max=" #most_ "\0"
-#define RT_VALUES(...) \
-    "values=" #__VA_ARGS__ "\0" /* the words of an enum; of a path: those that name no file */
+/* The words of an enum; of a path: those, in quotes, that name no file. */
+#define RT_VALUES(...) "values=" #__VA_ARGS__ "\0"
 #define RT_OF(type_) "of=" #type_ "\0" /* what a list holds */
 #define RT_READ "flag=read\0"          /* a path that must be readable */
 #define RT_WRITE "flag=write\0" /* one that must be writable; its folder is open for new files */
