@@ -8,6 +8,7 @@
 #include <rt/cap/outbox.h>
 #include <rt/cap/redis.h>
 #include <rt/cap/sql.h>
+#include <rt/cap/sql_script.h>
 #include <rt/cap/test_double.h>
 #include <rt/cap/transfer.h>
 #include <rt/rt.h>
@@ -541,6 +542,13 @@ AT(struct rt_outbox_table, get, 16);
 AT(struct rt_outbox_table, clear, 24);
 AT(struct rt_outbox_table, fail_next, 32);
 SIZE(struct rt_outbox_table, 40);
+
+AT(struct rt_sql_script_table, size, 0);
+AT(struct rt_sql_script_table, reserved, 4);
+AT(struct rt_sql_script_table, rows, 8);
+AT(struct rt_sql_script_table, fail, 16);
+AT(struct rt_sql_script_table, clear, 24);
+SIZE(struct rt_sql_script_table, 32);
 
 AT(struct rt_transfer_table, size, 0);
 AT(struct rt_transfer_table, reserved, 4);

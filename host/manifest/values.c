@@ -216,6 +216,13 @@ void rt_take_flag(rt_plugin *plugin, const rt_key_rule *rule, const char *value,
     *flag = true;
 }
 
+static const char *without_quotes(rt_plugin *plugin, const char *value)
+{
+    size_t length = strlen(value);
+    bool quoted = length >= 2 && value[0] == '"' && value[length - 1] == '"';
+    return quoted ? rt_arena_copy_n(plugin->arena, value + 1, length - 2) : value;
+}
+
 void rt_take_values(rt_plugin *plugin, const rt_key_rule *rule, const char *value, void *target)
 {
     _Static_assert(offsetof(rt_option_spec, value_count) ==
@@ -225,6 +232,7 @@ void rt_take_values(rt_plugin *plugin, const rt_key_rule *rule, const char *valu
     size_t *count = (size_t *)((char *)target + sizeof(char *));
     (void)rule;
     for (const char *rest = value, *part; (part = next_part(plugin, &rest, ","));) {
+        part = without_quotes(plugin, part);
         if (!is_topic(part))
             bad_name(plugin, part);
         rt_push(plugin->arena, *values, *count) = part;
@@ -233,10 +241,8 @@ void rt_take_values(rt_plugin *plugin, const rt_key_rule *rule, const char *valu
 
 void rt_take_bound(rt_plugin *plugin, const rt_key_rule *rule, const char *value, void *target)
 {
-    size_t length = strlen(value);
     (void)rule;
-    if (length >= 2 && value[0] == '"' && value[length - 1] == '"')
-        value = rt_arena_copy_n(plugin->arena, value + 1, length - 2);
+    value = without_quotes(plugin, value);
     *(const char **)target = *value ? value : NULL;
 }
 

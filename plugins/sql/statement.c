@@ -95,13 +95,13 @@ static int check_array(rt_ctx *ctx, const rt_sql_statement *statement, uint64_t 
 {
     if (array->of == RT_SQL_NULL || array->of >= RT_SQL_ARRAY ||
         (array->length && !array->value.elements))
-        return refuse(ctx, statement, "ARRAY_ELEMENT_ERROR",
+        return refuse(ctx, statement, "DATATYPE_MISMATCH",
                       rt_format(ctx, "parameter $%llu is an array of `%s`",
                                 (unsigned long long)number, rt_sql_type_name(array->of)));
     for (uint64_t i = 0; i < array->length; i++) {
         const rt_sql_value *element = &array->value.elements[i];
         if (element->type != array->of && element->type != RT_SQL_NULL)
-            return refuse(ctx, statement, "ARRAY_ELEMENT_ERROR",
+            return refuse(ctx, statement, "DATATYPE_MISMATCH",
                           rt_format(ctx, "element %llu of parameter $%llu is `%s`, not `%s`",
                                     (unsigned long long)i + 1, (unsigned long long)number,
                                     rt_sql_type_name(element->type), rt_sql_type_name(array->of)));

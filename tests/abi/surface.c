@@ -6,6 +6,7 @@
 #include <rt/cap/outbox.h>
 #include <rt/cap/redis.h>
 #include <rt/cap/sql.h>
+#include <rt/cap/sql_script.h>
 #include <rt/cap/test_double.h>
 #include <rt/cap/transfer.h>
 #include <rt/rt.h>
@@ -50,6 +51,7 @@ SURFACE(cache, struct rt_cache_table)
 SURFACE(redis, struct rt_redis_table)
 SURFACE(sql, struct rt_sql_table)
 SURFACE(test_double, struct rt_test_double_table)
+SURFACE(sql_script, struct rt_sql_script_table)
 SURFACE(sql_value, rt_sql_value)
 SURFACE(sql_statement, rt_sql_statement)
 SURFACE(sql_column, rt_sql_column)
