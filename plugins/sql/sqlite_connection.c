@@ -72,9 +72,7 @@ static int authorize(void *argument, int action, const char *first, const char *
         return SQLITE_OK;
     switch (action) {
     case SQLITE_ATTACH:
-        return first && !first[0] ? SQLITE_OK : SQLITE_DENY; /* VACUUM's own */
     case SQLITE_DETACH:
-        return first && strcasecmp(first, "vacuum_db") == 0 ? SQLITE_OK : SQLITE_DENY;
     case SQLITE_TRANSACTION:
     case SQLITE_SAVEPOINT:
         return SQLITE_DENY;

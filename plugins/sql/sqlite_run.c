@@ -58,6 +58,14 @@ static int run_prepared(struct job *job, sqlite3_stmt *statement)
     return 0;
 }
 
+/* It attaches a file, begins and commits by itself. `VACUUM INTO` would write any file. */
+static bool only_vacuums(const char *text)
+{
+    rt_str operation = rt_sql_summarize(text).operation;
+    return operation.length == 6 && memcmp(operation.data, "VACUUM", 6) == 0 &&
+           !strcasestr(text, "into");
+}
+
 static int run_statement(void *argument)
 {
     struct job *job = argument;
@@ -66,7 +74,9 @@ static int run_statement(void *argument)
         return -1;
     if (!statement)
         return 0;
+    job->connection->own = only_vacuums(job->statement->text);
     int result = run_prepared(job, statement);
+    job->connection->own = false;
     rt_sqlite_unprepare(job->connection, statement);
     return result;
 }
@@ -90,7 +100,10 @@ static int run_script(void *argument)
     bool whole = several && sqlite3_get_autocommit(connection->handle);
     if (whole && rt_sqlite_command(connection, "BEGIN IMMEDIATE", &job->problem) < 0)
         return -1;
-    if (sqlite3_exec(connection->handle, text, NULL, NULL, NULL) != SQLITE_OK)
+    connection->own = !several && only_vacuums(text);
+    int done = sqlite3_exec(connection->handle, text, NULL, NULL, NULL);
+    connection->own = false;
+    if (done != SQLITE_OK)
         rt_sqlite_problem_of(connection, text, &job->problem);
     else if (whole)
         rt_sqlite_command(connection, "COMMIT", &job->problem);
