@@ -8,7 +8,7 @@ struct where {
     const rt_call *call;
 };
 
-static int put_condition(struct where *where, const rt_condition *condition);
+static int put_condition(struct where *where, const rt_where *condition);
 
 static int wrong(const struct where *where, const char *what, const rt_column *column)
 {
@@ -47,8 +47,8 @@ static uint64_t size_of(const rt_column *column)
     }
 }
 
-static int value_at(const struct where *where, const rt_column *column,
-                    const rt_condition *condition, uint64_t index, rt_sql_value *value)
+static int value_at(const struct where *where, const rt_column *column, const rt_where *condition,
+                    uint64_t index, rt_sql_value *value)
 {
     const char *members = condition->values;
     *value = rt_member_value(column, members + index * size_of(column));
@@ -57,7 +57,7 @@ static int value_at(const struct where *where, const rt_column *column,
     return rt_value_check(where->call->ctx, where->call->table, column, value);
 }
 
-static int put_value(struct where *where, const rt_column *column, const rt_condition *condition,
+static int put_value(struct where *where, const rt_column *column, const rt_where *condition,
                      uint64_t index)
 {
     rt_sql_value value;
@@ -73,7 +73,7 @@ static const char *const signs[] = {
     [RT_AT_MOST] = " <= ", [RT_ABOVE] = " > ",      [RT_AT_LEAST] = " >= ",
 };
 
-static int put_in(struct where *where, const rt_column *column, const rt_condition *condition)
+static int put_in(struct where *where, const rt_column *column, const rt_where *condition)
 {
     uint64_t rounded = rt_keys_rounded(condition->count);
     if (!condition->count) {
@@ -124,7 +124,7 @@ static const char *pattern_of(rt_ctx *ctx, const char *text, bool prefix, bool g
 }
 
 /* SQLite's LIKE takes capitals for small letters; its GLOB does not. */
-static int put_pattern(struct where *where, const rt_column *column, const rt_condition *condition)
+static int put_pattern(struct where *where, const rt_column *column, const rt_where *condition)
 {
     rt_ctx *ctx = where->call->ctx;
     rt_sql_value value;
@@ -140,11 +140,11 @@ static int put_pattern(struct where *where, const rt_column *column, const rt_co
     rt_draft_text(where->draft, glob ? " GLOB " : " LIKE ");
     rt_draft_value(where->draft, rt_sql_text(pattern_of(ctx, value.value.text,
                                                         condition->operation == RT_PREFIX, glob)));
+    rt_draft_text(where->draft, glob ? "" : " ESCAPE '\\'");
     return 0;
 }
 
-static int put_comparison(struct where *where, const rt_column *column,
-                          const rt_condition *condition)
+static int put_comparison(struct where *where, const rt_column *column, const rt_where *condition)
 {
     if (condition->count != 1)
         return wrong(where, "one value is compared, of column", column);
@@ -155,7 +155,7 @@ static int put_comparison(struct where *where, const rt_column *column,
     return put_value(where, column, condition, 0);
 }
 
-static int put_leaf(struct where *where, const rt_condition *condition)
+static int put_leaf(struct where *where, const rt_where *condition)
 {
     const rt_column *column;
     RT_TRY(column_of(where->call, condition->table, condition->column, &column));
@@ -179,7 +179,7 @@ static int put_leaf(struct where *where, const rt_condition *condition)
 /* --- conditions that are put together -----------------------------------------------------------
  */
 
-static int put_list(struct where *where, const rt_condition *all, uint64_t count, const char *word)
+static int put_list(struct where *where, const rt_where *all, uint64_t count, const char *word)
 {
     for (uint64_t i = 0; i < count; i++) {
         rt_draft_text(where->draft, i ? word : "");
@@ -188,7 +188,7 @@ static int put_list(struct where *where, const rt_condition *all, uint64_t count
     return 0;
 }
 
-static int put_condition(struct where *where, const rt_condition *condition)
+static int put_condition(struct where *where, const rt_where *condition)
 {
     uint32_t operation = condition->operation;
     if (operation < RT_EQUAL || operation > RT_NONE_OF)

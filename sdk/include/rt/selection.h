@@ -25,7 +25,7 @@
 
 struct rt_table;
 
-enum rt_operation {
+enum rt_comparison {
     RT_EQUAL = 1,
     RT_NOT_EQUAL = 2,
     RT_BELOW = 3,
@@ -44,13 +44,13 @@ enum rt_operation {
 };
 
 /* A comparison with a column, or several conditions put together. */
-typedef struct rt_condition {
-    uint32_t operation;           /* rt_operation */
+typedef struct rt_where {
+    uint32_t operation;           /* rt_comparison */
     uint32_t column;              /* its offset in the row */
     const struct rt_table *table; /* NULL: conditions are put together */
     uint64_t count;
-    const void *values; /* of the type that the member has, or rt_condition */
-} rt_condition;
+    const void *values; /* of the type that the member has, or rt_where */
+} rt_where;
 
 typedef struct rt_ordering {
     const struct rt_table *table;
@@ -62,7 +62,7 @@ enum { RT_PAGE_SIZE = 50, RT_PAGE_MOST = 1000 };
 
 /* What is left out: every row, ordered by key. The key always decides between equals. */
 typedef struct rt_selection {
-    const rt_condition *where;
+    const rt_where *where;
     uint64_t where_count; /* all of them have to be true */
     const rt_ordering *order;
     uint32_t order_count;
@@ -85,22 +85,22 @@ typedef struct rt_selection {
     }
 
 /* rt_is(order, sku, RT_EQUAL, "tea"): an operation and its value, values or none. */
-#define rt_is(name_, column_, operation_, ...)                                     \
-    ((rt_condition){(operation_), offsetof(struct name_, column_), &name_##_table, \
-                    RT_ARRAY_(RT_MEMBER_TYPE_(name_, column_), ##__VA_ARGS__)})
+#define rt_is(name_, column_, operation_, ...)                                 \
+    ((rt_where){(operation_), offsetof(struct name_, column_), &name_##_table, \
+                RT_ARRAY_(RT_MEMBER_TYPE_(name_, column_), ##__VA_ARGS__)})
 
 /* The same as RT_IN, of `count_` values that stand in an array. */
-#define rt_in(name_, column_, values_, count_)                                        \
-    ((rt_condition){RT_IN, offsetof(struct name_, column_), &name_##_table, (count_), \
-                    1 ? (values_) : (const RT_MEMBER_TYPE_(name_, column_) *)0})
+#define rt_in(name_, column_, values_, count_)                                    \
+    ((rt_where){RT_IN, offsetof(struct name_, column_), &name_##_table, (count_), \
+                1 ? (values_) : (const RT_MEMBER_TYPE_(name_, column_) *)0})
 
-#define rt_all_of(...) ((rt_condition){RT_ALL_OF, 0, NULL, RT_ARRAY_(rt_condition, __VA_ARGS__)})
-#define rt_any_of(...) ((rt_condition){RT_ANY_OF, 0, NULL, RT_ARRAY_(rt_condition, __VA_ARGS__)})
-#define rt_none_of(...) ((rt_condition){RT_NONE_OF, 0, NULL, RT_ARRAY_(rt_condition, __VA_ARGS__)})
+#define rt_all_of(...) ((rt_where){RT_ALL_OF, 0, NULL, RT_ARRAY_(rt_where, __VA_ARGS__)})
+#define rt_any_of(...) ((rt_where){RT_ANY_OF, 0, NULL, RT_ARRAY_(rt_where, __VA_ARGS__)})
+#define rt_none_of(...) ((rt_where){RT_NONE_OF, 0, NULL, RT_ARRAY_(rt_where, __VA_ARGS__)})
 
-#define RT_WHERE(...)                             \
-    .where = (const rt_condition[]){__VA_ARGS__}, \
-    .where_count = sizeof((const rt_condition[]){__VA_ARGS__}) / sizeof(rt_condition)
+#define RT_WHERE(...)                         \
+    .where = (const rt_where[]){__VA_ARGS__}, \
+    .where_count = sizeof((const rt_where[]){__VA_ARGS__}) / sizeof(rt_where)
 
 /* --- order ----------------------------------------------------------------------------------- */
 
