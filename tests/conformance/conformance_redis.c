@@ -2,7 +2,8 @@
  *
  *     GET  /conformance/redis          the suite, as TAP
  *     POST /conformance/redis/command  {"words": ["GET", "key"], "idempotent": false, "blocks":
- *                                      false, "milliseconds": 0}: the reply or the error, as JSON
+ *                                      false, "atomic": false, "milliseconds": 0}: the reply or
+ *                                      the error, as JSON
  *     POST /conformance/redis/load     {"fibers": 32, "commands": 100000}: GETs, and what they took
  */
 #include <redis_conformance.h>
@@ -26,6 +27,7 @@ static int run_suite(rt_ctx *ctx, const rt_request *request, rt_response *respon
 
 struct single {
     rt_redis_arguments command;
+    bool atomic;
     rt_json *json;
 };
 
@@ -51,7 +53,8 @@ static int run_single(rt_ctx *ctx, void *argument)
 {
     struct single *single = argument;
     rt_redis_reply reply = {0};
-    int code = rt_redis_command(ctx, redis, &single->command, &reply);
+    int code = single->atomic ? rt_redis_atomic(ctx, redis, &single->command, 1, &reply)
+                              : rt_redis_command(ctx, redis, &single->command, &reply);
     write_outcome(ctx, single->json, code, &reply);
     return code;
 }
@@ -72,6 +75,7 @@ static int run_command(rt_ctx *ctx, const rt_request *request, rt_response *resp
     for (const rt_json_value *word = words ? words->value.first : NULL; word; word = word->next)
         arguments[count++] = (rt_str){rt_json_string(word), word->count};
     struct single single = {.json = rt_json_new(ctx),
+                            .atomic = is_true(body, "atomic"),
                             .command = {.arguments = arguments, .count = (uint32_t)count}};
     if (is_true(body, "idempotent"))
         single.command.flags |= RT_REDIS_IDEMPOTENT;
