@@ -236,7 +236,7 @@ static int introduce(struct introduction *with, uint64_t deadline)
     if (result < 0 && heard) /* why it closed the connection, such as too many clients */
         return checks[with->steps[0]](with, &with->replies.at[0]);
     if (result == -RT_EDEADLINE || result == -RT_ECANCELED)
-        return rt_redis_connect_failed(with->ctx, with->link, result);
+        return rt_redis_connect_failed(with->ctx, with->link, "no redis at", result);
     if (result < 0)
         return rt_redis_unavailable(with->ctx, with->link, "no redis at",
                                     rt_format(with->ctx, "%s", with->link->failure),

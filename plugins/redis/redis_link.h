@@ -82,7 +82,7 @@ void rt_redis_break(rt_redis_link *link, const char *why);
 /* -RT_EUNAVAILABLE: `what` and where, with `detail` and `hint`. */
 int rt_redis_unavailable(rt_ctx *ctx, const rt_redis_link *link, const char *what,
                          const char *detail, const char *hint);
-/* A wait that failed while we connected: that our own time is over is said as such. */
-int rt_redis_connect_failed(rt_ctx *ctx, const rt_redis_link *link, int code);
+/* A wait that failed while we connected: that our own time is over is said, after `what`. */
+int rt_redis_connect_failed(rt_ctx *ctx, const rt_redis_link *link, const char *what, int code);
 
 #endif

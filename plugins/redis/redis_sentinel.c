@@ -16,7 +16,7 @@ static int ask(rt_ctx *ctx, const rt_redis_settings *settings, rt_redis_link *se
     int result = rt_redis_exchange(ctx, sentinel, &bytes, replies, deadline);
     rt_redis_bytes_free(&bytes);
     if (result == -RT_EDEADLINE || result == -RT_ECANCELED)
-        return rt_redis_connect_failed(ctx, sentinel, result);
+        return rt_redis_connect_failed(ctx, sentinel, "no answer of the Sentinel at", result);
     if (result < 0)
         return rt_redis_unavailable(ctx, sentinel, "no answer of the Sentinel at",
                                     rt_format(ctx, "%s", sentinel->failure), NULL);

@@ -279,12 +279,13 @@ int rt_redis_shared_call(rt_ctx *ctx, rt_redis_shared *shared, const rt_redis_ba
 {
     RT_TRY(rt_semaphore_acquire(ctx, shared->gate));
     rt_semaphore_release(shared->gate);
-    for (bool again = false, lost;; again = true) {
+    bool lost;
+    for (uint32_t others = shared->count;; others--) { /* may be as dead, and not known to be */
         *request = new_request(shared);
         if (!*request)
             return no_memory(ctx);
         int result = call_once(ctx, shared, batch, *request, &lost);
-        if (!lost || again)
+        if (!lost || !others)
             return result;
         rt_redis_request_end(shared, *request);
     }

@@ -33,7 +33,8 @@ int rt_redis_shared_serve(rt_ctx *ctx, void *shared);
 void rt_redis_shared_free(rt_redis_shared *shared);
 
 /* Sends the batch and waits for its replies: 0, or the error; `*request` is given back in both
- * cases. A batch that was lost before it was sent, or that is idempotent, is sent once more. */
+ * cases. A batch that was lost before it was sent, or that is idempotent, is sent again: a server
+ * that is gone takes all connections with it, so once for each and one more. */
 int rt_redis_shared_call(rt_ctx *ctx, rt_redis_shared *shared, const rt_redis_batch *batch,
                          rt_redis_request **request);
 const rt_redis_reply *rt_redis_request_replies(const rt_redis_request *request);

@@ -30,13 +30,12 @@ int rt_redis_unavailable(rt_ctx *ctx, const rt_redis_link *link, const char *wha
                                          .hint = hint});
 }
 
-int rt_redis_connect_failed(rt_ctx *ctx, const rt_redis_link *link, int code)
+int rt_redis_connect_failed(rt_ctx *ctx, const rt_redis_link *link, const char *what, int code)
 {
     uint64_t deadline = rt_deadline(ctx);
     if (code != -RT_EDEADLINE || (deadline && deadline <= rt_now()))
         return code;
-    return rt_redis_unavailable(ctx, link, "cannot connect to", "no answer in `connect_timeout`",
-                                NULL);
+    return rt_redis_unavailable(ctx, link, what, "no answer in `connect_timeout`", NULL);
 }
 
 /* --- connecting ------------------------------------------------------------------------------ */
@@ -101,7 +100,7 @@ static int cannot_connect(rt_ctx *ctx, rt_redis_link *link, int error)
 {
     close_socket(link);
     if (error < 0)
-        return rt_redis_connect_failed(ctx, link, error);
+        return rt_redis_connect_failed(ctx, link, "cannot connect to", error);
     return rt_redis_unavailable(ctx, link, "cannot connect to", strerror(error),
                                 "start the server, or change `url`");
 }
@@ -203,6 +202,18 @@ static bool expect_host(SSL *tls, const char *host)
     return SSL_set1_host(tls, host) == 1 && SSL_set_tlsext_host_name(tls, host) == 1;
 }
 
+/* A certificate that is not trusted now will not be in a second. */
+static int no_tls(rt_ctx *ctx, const rt_redis_link *link)
+{
+    return rt_fail_with(
+        ctx, &(rt_error){.size = sizeof(rt_error),
+                         .code = RT_EUNAVAILABLE,
+                         .retryable = SSL_get_verify_result(link->tls) == X509_V_OK,
+                         .message = rt_format(ctx, "no TLS with `%s`", link->where),
+                         .detail = rt_format(ctx, "%s", link->failure),
+                         .hint = "check `tls` of the provider, and that the port speaks TLS"});
+}
+
 static int shake_hands(rt_ctx *ctx, rt_redis_link *link, uint64_t deadline)
 {
     for (;;) {
@@ -212,12 +223,10 @@ static int shake_hands(rt_ctx *ctx, rt_redis_link *link, uint64_t deadline)
         if (result == 1)
             return 0;
         if (tls_outcome(link, result) < 0)
-            return rt_redis_unavailable(
-                ctx, link, "no TLS with", link->failure,
-                "check `tls` of the provider, and that the port speaks TLS");
+            return no_tls(ctx, link);
         int ready = rt_wait_fd(ctx, link->fd, link->wants, deadline);
         if (ready < 0)
-            return rt_redis_connect_failed(ctx, link, ready);
+            return rt_redis_connect_failed(ctx, link, "no TLS with", ready);
     }
 }
 

@@ -55,7 +55,9 @@ class Case(unittest.TestCase):
         """(server, proxy, rtd that reaches the one through the other)"""
         server = self.server(**options)
         proxy = self.proxy(server)
-        return server, proxy, self.runtime(f"redis://127.0.0.1:{proxy.port}", settings)
+        runtime = self.runtime(f"redis://127.0.0.1:{proxy.port}", settings)
+        self.assert_reply(self.command(runtime, "PING"), "+PONG")
+        return server, proxy, runtime
 
     def suite(self, runtime):
         status, _, body = runtime.request("GET", SUITE)
@@ -262,7 +264,7 @@ class Start(Case):
         self.refused(url, "no redis at", "Protocol error", "check that `url` leads to a Redis")
         proxy.heal()
         proxy.stall()
-        self.refused(url, "cannot connect to", "no answer in `connect_timeout`", settings=QUICK)
+        self.refused(url, "no redis at", "no answer in `connect_timeout`", settings=QUICK)
 
 
 QUICK = 'connect_timeout = "300 ms";'
@@ -289,7 +291,6 @@ class Losses(Case):
     def test_carried_out(self):
         """a command whose reply is lost fails as one that may have been carried out"""
         server, proxy, runtime = self.behind_proxy()
-        self.assert_reply(self.command(runtime, "PING"), "+PONG")
         proxy.delay(1)
         waiting = self.begin(runtime, "INCR", "lost")
         wait_for(lambda: server.cli("GET", "lost") == "1", "the command to arrive")
@@ -302,7 +303,6 @@ class Losses(Case):
     def test_idempotent(self):
         """one that is idempotent is sent again, and its caller notices nothing"""
         server, proxy, runtime = self.behind_proxy()
-        self.assert_reply(self.command(runtime, "PING"), "+PONG")
         proxy.delay(1)
         waiting = self.begin(runtime, "SET", "again", "1", idempotent=True)
         wait_for(lambda: server.cli("DEL", "again") == "1", "the command to arrive")
@@ -518,8 +518,8 @@ class Masters(Case):
         self.assert_reply(self.command(runtime, "BLPOP", "queue", "0.01", blocks=True), "null")
         sentinel.cli("SENTINEL", "failover", "main")
         wait_for(lambda: sentinel.master("main") == replica.port, "the failover")
-        self.recovers(runtime, "SET", "a", "after")
-        self.assertEqual(replica.cli("GET", "a"), "after")
+        wait_for(lambda: self.command(runtime, "SET", "a", "after")["code"] == "OK" and
+                 replica.cli("GET", "a") == "after", "the new master to be used")
         self.command(runtime, "RPUSH", "queue", "x")
         wait_for(lambda: self.command(runtime, "BLPOP", "queue", "0.01", blocks=True)["code"] == "OK",
                  "the blocking connection to follow")
@@ -555,9 +555,10 @@ class Telemetry(Case):
             wait_for(lambda: "redis.connections" in peer.metrics(), "the metric")
             with open(peer.path("out"), encoding="utf-8") as file:
                 self.assertNotIn(PASSWORD, file.read())
-            self.assertEqual(attributes(span),
-                             {"db.system": "redis", "db.namespace": "2", "db.operation.name": "SET",
-                              "server.address": "127.0.0.1", "server.port": server.port})
+            self.assertLessEqual({
+                "db.system": "redis", "db.namespace": "2", "db.operation.name": "SET",
+                "server.address": "127.0.0.1", "server.port": server.port}.items(),
+                attributes(span).items())
             self.assertIn(span["kind"], (3, "SPAN_KIND_CLIENT"))
             self.assertEqual(attributes(failed)["error.type"], "FAILED_PRECONDITION")
             self.assertEqual(made.stop(), 0)
