@@ -154,7 +154,7 @@ static int call_redis(lua_State *lua, bool raise)
     struct run *run = run_of(lua);
     int count = lua_gettop(lua);
     if (!count)
-        return fail(lua, raise, "Please specify at least one argument for this redis.call() call");
+        return fail(lua, raise, "Please specify at least one argument for this redis lib call");
     const rt_str *arguments = read_arguments(lua, count);
     if (!arguments)
         return fail(lua, raise, "Lua redis lib command arguments must be strings or integers");
