@@ -1,59 +1,58 @@
 /* orders.c — the example application
  *
- * Takes orders over HTTP, keeps them in memory and mails a receipt. It shows what a module is made
- * of: a manifest, state of its instance, routes, and calls of capabilities that it requires and
- * does not choose. Its orders live in one process, so it says RT_PROCESS_LOCAL: a plan with more
- * workers is refused.
+ * Takes orders over HTTP, keeps them in a database and mails a receipt. It shows what a module is
+ * made of: a manifest, a table declared once with its migrations beside this file, routes, and
+ * calls of capabilities that it requires and does not choose.
  *
  *     GET  /hello          {"message":"hello"}
  *     POST /orders         {"sku":"tea","quantity":2,"email":"ann@example.org"}
  *     GET  /orders/{id}
- *     GET  /orders?limit=10
+ *     GET  /orders?limit=10    the newest first; the field Link says where the next ones are
+ *
+ * Without settings the orders live in SQLite's memory, which is for development. A path keeps them
+ * in a file; three lines of runtime.conf bring them to PostgreSQL:
+ *
+ *     postgres: {
+ *         url = "postgresql://shop@db.example.org/shop";
+ *     };
  */
+#include "orders_migrations.h"
+
 #include <rt/cap/clock.h>
 #include <rt/cap/email.h>
+#include <rt/cap/sql.h>
 #include <rt/rt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
-RT_MODULE("orders", "0.1.0", "Takes orders and mails receipts", RT_PROCESS_LOCAL)
+RT_MODULE("orders", "0.2.0", "Takes orders and mails receipts")
 RT_SERVES(routes)
+RT_REQUIRES(sql, 1)
 RT_REQUIRES(email, 1)
 RT_REQUIRES(clock, 1, RT_RAW)
+RT_SLICE("orders")
 RT_OPTION(string, from, RT_DEFAULT("orders@example.org") RT_RANGE(3, 254), "Sender of receipts")
 RT_OPTION(int, max_items, RT_DEFAULT(100) RT_RANGE(1, 1000), "Most items in one order")
-RT_OPTION(int, capacity, RT_DEFAULT(10000) RT_RANGE(1, 1000000), "Most orders kept; the oldest go")
 RT_OPTION(duration, receipt_timeout, RT_DEFAULT("10 s") RT_RANGE("10 ms", "1 min"),
           "Time that a receipt may take")
 
 RT_COUNTER(orders_accepted, "orders.accepted", "{order}", "Orders that were accepted")
 RT_COUNTER(orders_refused, "orders.refused", "{order}", "Orders that were not valid")
 RT_COUNTER(receipts, "orders.receipts", "{mail}", "Receipts by what became of them")
-RT_GAUGE(orders_kept, "orders.kept", "{order}", "Orders in memory")
 RT_HISTOGRAM(order_size, "orders.size", "{item}", "Items of an order", 1, 2, 5, 10, 20, 50, 100)
 
-struct order {
-    char id[32]; /* ord_… */
-    char sku[65];
-    char email[255];
-    char created_at[32]; /* ISO 8601, UTC */
-    int64_t quantity;
-    bool receipt_sent;
-};
-
-struct shop {
-    struct order *orders; /* a ring: order n lies at n % capacity */
-    uint64_t capacity;
-    uint64_t count; /* ever taken */
-};
-
-static uint64_t kept(const struct shop *shop)
-{
-    return shop->count < shop->capacity ? shop->count : shop->capacity;
-}
+/* Yields `struct order` and order_insert, order_find, order_update, order_scroll and so on. A start
+ * compares it with the table that migrations/ made. */
+#define ORDER_COLUMNS(KEY, COLUMN)                            \
+    KEY(id, id, "ord")                                        \
+    COLUMN(text, sku)                                         \
+    COLUMN(int, quantity)                                     \
+    COLUMN(text, email)                                       \
+    COLUMN(text, receipt) /* "pending", "sent" or "failed" */ \
+    COLUMN(created_at, created_at)                            \
+    COLUMN(version, version)
+RT_TABLE(order, "orders", ORDER_COLUMNS)
 
 /* --- an order -------------------------------------------------------------------------------- */
 
@@ -87,29 +86,13 @@ static int check_order(rt_ctx *ctx, const rt_json_value *body, rt_json *errors)
     return wrong;
 }
 
-/* Typed, and in the order of time: 48 bits of milliseconds and 64 random ones. */
-static int stamp_order(rt_ctx *ctx, struct order *order)
+/* The row is stamped with the time of `clock/1`, which tests can set. */
+static int keep_order(rt_ctx *ctx, struct order *order)
 {
     int64_t now;
-    uint64_t random;
-    struct tm utc;
     RT_TRY(rt_clock_now(ctx, rt_clock, &now));
-    time_t seconds = (time_t)(now / 1000000000);
-    if (getrandom(&random, sizeof random, 0) != sizeof random || !gmtime_r(&seconds, &utc))
-        return rt_fail(ctx, RT_EINTERNAL, "cannot make an order id");
-    snprintf(order->id, sizeof order->id, "ord_%011llx%016llx",
-             (unsigned long long)(now / 1000000) & 0xfffffffffffull, (unsigned long long)random);
-    size_t length = strftime(order->created_at, sizeof order->created_at, "%FT%T", &utc);
-    snprintf(order->created_at + length, sizeof order->created_at - length, ".%03dZ",
-             (int)(now / 1000000 % 1000));
-    return 0;
-}
-
-static struct order *keep_order(struct shop *shop, const struct order *order)
-{
-    struct order *place = &shop->orders[shop->count++ % shop->capacity];
-    *place = *order;
-    return place;
+    RT_TRY(rt_set_time(ctx, now / 1000));
+    return order_insert(ctx, sql, order);
 }
 
 /* Without the sku: who orders chooses it, and a label has few values. */
@@ -117,20 +100,32 @@ static void count_order(rt_ctx *ctx, const struct order *order)
 {
     rt_metric_add(ctx, &orders_accepted, 1);
     rt_metric_record(ctx, &order_size, (double)order->quantity);
-    rt_metric_set(ctx, &orders_kept, (double)kept(rt_state(ctx)));
 }
 
-static void write_order(rt_json *json, const struct order *order)
+/* ISO 8601, in UTC, to the millisecond. */
+static const char *write_time(rt_ctx *ctx, int64_t microseconds)
+{
+    char text[32];
+    struct tm utc;
+    time_t seconds = (time_t)(microseconds / 1000000);
+    gmtime_r(&seconds, &utc);
+    strftime(text, sizeof text, "%FT%T", &utc);
+    return rt_format(ctx, "%s.%03dZ", text, (int)(microseconds / 1000 % 1000));
+}
+
+static void write_order(rt_ctx *ctx, rt_json *json, const struct order *order)
 {
     rt_json_object(json);
     rt_json_key(json, "id"), rt_json_put_string(json, order->id);
     rt_json_key(json, "sku"), rt_json_put_string(json, order->sku);
     rt_json_key(json, "quantity"), rt_json_put_int(json, order->quantity);
     rt_json_key(json, "email"), rt_json_put_string(json, order->email);
-    rt_json_key(json, "createdAt"), rt_json_put_string(json, order->created_at);
-    rt_json_key(json, "receipt"), rt_json_put_string(json, order->receipt_sent ? "sent" : "failed");
+    rt_json_key(json, "createdAt"), rt_json_put_string(json, write_time(ctx, order->created_at));
+    rt_json_key(json, "receipt"), rt_json_put_string(json, order->receipt);
     rt_json_end(json);
 }
+
+/* --- its receipt ----------------------------------------------------------------------------- */
 
 static int send_receipt(rt_ctx *ctx, void *argument)
 {
@@ -145,6 +140,23 @@ static int send_receipt(rt_ctx *ctx, void *argument)
                                      .text = rt_format(ctx, "Thank you for ordering %lld x %s.\n",
                                                        (long long)order->quantity, order->sku)},
                          NULL);
+}
+
+/* The order was kept as pending before: what is written can be written again, what is mailed cannot
+ * be called back. The update is refused if another one was faster, which then holds. */
+static void settle_receipt(rt_ctx *ctx, struct order *order)
+{
+    int sent = rt_run(ctx, send_receipt, order, .name = "orders.receipt",
+                      .deadline = rt_now() + (uint64_t)RT_GET(ctx, receipt_timeout));
+    rt_metric_add(ctx, &receipts, 1, {"outcome", sent < 0 ? rt_code_name(sent) : "sent"});
+    if (sent < 0)
+        rt_log_with(ctx, RT_LOG_WARN, "the receipt could not be sent", {"order", order->id},
+                    {"code", rt_code_name(sent)});
+    order->receipt = sent < 0 ? "failed" : "sent";
+    int written = order_update(ctx, sql, order);
+    if (written < 0)
+        rt_log_with(ctx, RT_LOG_WARN, "what became of the receipt could not be written",
+                    {"order", order->id}, {"code", rt_code_name(written)});
 }
 
 /* --- routes ---------------------------------------------------------------------------------- */
@@ -183,44 +195,34 @@ static int place_order(rt_ctx *ctx, const rt_request *request, rt_response *resp
         return refuse_order(ctx, response, problem);
     }
 
-    struct order order = {.quantity = rt_json_int(rt_json_get(body, "quantity"), 0)};
-    strcpy(order.sku, rt_json_string(rt_json_get(body, "sku")));
-    strcpy(order.email, rt_json_string(rt_json_get(body, "email")));
-    RT_TRY(stamp_order(ctx, &order));
-    struct order *place = keep_order(rt_state(ctx), &order);
+    struct order order = {.sku = rt_json_string(rt_json_get(body, "sku")),
+                          .quantity = rt_json_int(rt_json_get(body, "quantity"), 0),
+                          .email = rt_json_string(rt_json_get(body, "email")),
+                          .receipt = "pending"};
+    RT_TRY(keep_order(ctx, &order));
     count_order(ctx, &order);
+    settle_receipt(ctx, &order);
 
-    int sent = rt_run(ctx, send_receipt, &order, .name = "orders.receipt",
-                      .deadline = rt_now() + (uint64_t)RT_GET(ctx, receipt_timeout));
-    order.receipt_sent = sent == 0;
-    rt_metric_add(ctx, &receipts, 1, {"outcome", sent < 0 ? rt_code_name(sent) : "sent"});
-    if (strcmp(place->id, order.id) == 0) /* others may have taken its place while we waited */
-        place->receipt_sent = order.receipt_sent;
-    if (sent < 0)
-        rt_log_with(ctx, RT_LOG_WARN, "the receipt could not be sent", {"order", order.id},
-                    {"code", rt_code_name(sent)});
-
-    write_order(json, &order);
+    write_order(ctx, json, &order);
     RT_TRY(rt_respond_header(ctx, response, "Location", rt_format(ctx, "/orders/%s", order.id)));
     return rt_respond_json(ctx, response, 201, json);
 }
 
+/* What is no id of an order names none: the database is not asked for it. */
 static int get_order(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
-    struct shop *shop = rt_state(ctx);
+    struct order order;
     rt_str id = rt_param(request, "id");
-    for (uint64_t i = 0; i < kept(shop); i++) {
-        const struct order *order = &shop->orders[i];
-        if (strlen(order->id) != id.length || memcmp(order->id, id.data, id.length) != 0)
-            continue;
-        rt_json *json = rt_json_new(ctx);
-        write_order(json, order);
-        return rt_respond_json(ctx, response, 200, json);
-    }
-    return rt_fail(ctx, RT_ENOT_FOUND, "there is no order `%.*s`", (int)id.length, id.data);
+    int found = order_find(ctx, sql, rt_format(ctx, "%.*s", (int)id.length, id.data), &order);
+    if (found == -RT_ENOT_FOUND || found == -RT_EINVALID_ARGUMENT)
+        return rt_fail(ctx, RT_ENOT_FOUND, "there is no order `%.*s`", (int)id.length, id.data);
+    RT_TRY(found);
+    rt_json *json = rt_json_new(ctx);
+    write_order(ctx, json, &order);
+    return rt_respond_json(ctx, response, 200, json);
 }
 
-static int read_limit(rt_ctx *ctx, const rt_request *request, uint64_t *limit)
+static int read_limit(rt_ctx *ctx, const rt_request *request, uint32_t *limit)
 {
     rt_str text;
     int found = rt_query(ctx, request, "limit", &text);
@@ -233,23 +235,46 @@ static int read_limit(rt_ctx *ctx, const rt_request *request, uint64_t *limit)
         if (text.data[i] < '0' || text.data[i] > '9')
             *limit = 101;
         else
-            *limit = *limit * 10 + (uint64_t)(text.data[i] - '0');
+            *limit = *limit * 10 + (uint32_t)(text.data[i] - '0');
     }
     if (*limit < 1 || *limit > 100)
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "`limit` must be an integer from 1 to 100");
     return 0;
 }
 
+/* The cursor of the page before; NULL: from the newest on. */
+static int read_cursor(rt_ctx *ctx, const rt_request *request, const char **after)
+{
+    rt_str text;
+    int found = rt_query(ctx, request, "after", &text);
+    *after = NULL;
+    if (found == -RT_ENOT_FOUND)
+        return 0;
+    RT_TRY(found);
+    *after = rt_format(ctx, "%.*s", (int)text.length, text.data);
+    return 0;
+}
+
+/* Ids ascend with time, so that the greatest is the newest. */
 static int list_orders(rt_ctx *ctx, const rt_request *request, rt_response *response)
 {
-    struct shop *shop = rt_state(ctx);
-    uint64_t limit;
+    struct order_page page;
+    uint32_t limit;
+    const char *after;
     RT_TRY(read_limit(ctx, request, &limit));
+    RT_TRY(read_cursor(ctx, request, &after));
+    RT_TRY(order_scroll(
+        ctx, sql, RT_SELECT(RT_ORDER(rt_descending(order, id)), .size = limit, .after = after),
+        &page));
     rt_json *json = rt_json_new(ctx);
     rt_json_array(json);
-    for (uint64_t i = 1; i <= kept(shop) && i <= limit; i++)
-        write_order(json, &shop->orders[(shop->count - i) % shop->capacity]);
+    for (uint64_t i = 0; i < page.count; i++)
+        write_order(ctx, json, &page.rows[i]);
     rt_json_end(json);
+    if (page.next)
+        RT_TRY(rt_respond_header(
+            ctx, response, "Link",
+            rt_format(ctx, "</orders?limit=%u&after=%s>; rel=\"next\"", limit, page.next)));
     return rt_respond_json(ctx, response, 200, json);
 }
 
@@ -259,32 +284,9 @@ static int say_hello(rt_ctx *ctx, const rt_request *request, rt_response *respon
     return rt_respond(ctx, response, 200, "application/json", RT_STR("{\"message\":\"hello\"}"));
 }
 
-/* --- life ------------------------------------------------------------------------------------ */
-
-static int open_shop(rt_ctx *ctx)
-{
-    struct shop *shop = calloc(1, sizeof *shop);
-    uint64_t capacity = (uint64_t)RT_GET(ctx, capacity);
-    if (!shop || !(shop->orders = calloc(capacity, sizeof *shop->orders))) {
-        free(shop);
-        return rt_fail(ctx, RT_ERESOURCE_EXHAUSTED, "no memory for %d orders", (int)capacity);
-    }
-    shop->capacity = capacity;
-    rt_set_state(ctx, shop);
-    return 0;
-}
-
-static int close_shop(rt_ctx *ctx)
-{
-    struct shop *shop = rt_state(ctx);
-    free(shop->orders);
-    free(shop);
-    return 0;
-}
-
 RT_REGISTER(registry)
 {
-    RT_TRY(rt_on(registry, .start = open_shop, .stop = close_shop));
+    RT_TRY(rt_slice_register(registry, sql, rt_migrations, &order_table));
     RT_TRY(rt_route(registry, RT_GET, "/hello", say_hello));
     RT_TRY(rt_route(registry, RT_POST, "/orders", place_order));
     RT_TRY(rt_route(registry, RT_GET, "/orders", list_orders));

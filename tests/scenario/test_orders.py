@@ -2,10 +2,14 @@
 
 import concurrent.futures
 import json
+import os
+import re
 import shutil
 import tempfile
 import unittest
+import urllib.parse
 
+from databases import Postgres
 from running import Runtime, free_port
 
 ORDER = {"sku": "tea", "quantity": 2, "email": "ann@example.org"}
@@ -18,7 +22,14 @@ class Orders(unittest.TestCase):
 
     def start(self, extra="", environment="development"):
         self.runtime = runtime = Runtime(self.folder, ["orders"], extra, environment)
-        self.addCleanup(lambda: self.assertEqual(runtime.stop(), 0, runtime.log))
+        self.addCleanup(self.stop)
+
+    def stop(self):
+        self.assertEqual(self.runtime.stop(), 0, self.runtime.log)
+
+    def restart(self, extra):
+        self.stop()
+        self.runtime = Runtime(self.folder, ["orders"], extra)
 
     def place(self, order):
         body = order if isinstance(order, bytes) else json.dumps(order)
@@ -36,7 +47,7 @@ class Orders(unittest.TestCase):
         self.start(environment="test")
         status, headers, order = self.place(ORDER)
         self.assertEqual(status, 201)
-        self.assertRegex(order["id"], r"^ord_[0-9a-f]{27}$")
+        self.assertRegex(order["id"], r"^ord_[0-9a-z]{26}$")
         self.assertEqual(headers["Location"], "/orders/" + order["id"])
         self.assertEqual({**order, "id": ""},
                          {**ORDER, "id": "", "createdAt": "2024-01-01T00:00:00.000Z",
@@ -95,15 +106,37 @@ class Orders(unittest.TestCase):
 
     def test_list(self):
         """the list has the newest first and as many as asked for"""
-        self.start("orders: { capacity = 10; };")
-        ids = [self.place({**ORDER, "sku": f"tea-{i}"})[2]["id"] for i in range(15)]
+        self.start()
+        ids = [self.place({**ORDER, "sku": f"tea-{i}"})[2]["id"] for i in range(25)]
         newest = list(reversed(ids))
-        self.assertEqual([order["id"] for order in self.runtime.get("/orders")[1]], newest[:10])
+        self.assertEqual([order["id"] for order in self.runtime.get("/orders")[1]], newest[:20])
         self.assertEqual([order["id"] for order in self.runtime.get("/orders?limit=3")[1]],
                          newest[:3])
-        self.assertEqual(self.runtime.get(f"/orders/{ids[0]}")[0], 404)
         for limit in ("0", "101", "-1", "x", "", "99999999999999999999"):
             self.assertEqual(self.runtime.get(f"/orders?limit={limit}")[0], 400, limit)
+
+    def pages(self, path):
+        """The ids of each page, from link to link; the rest is read while orders come in."""
+        while path:
+            status, headers, body = self.runtime.request("GET", path)
+            self.assertEqual(status, 200, body)
+            yield [order["id"] for order in json.loads(body)]
+            link = re.fullmatch(r'<([^>]*)>; rel="next"', headers.get("Link") or "")
+            path = link and link[1]
+
+    def test_pages(self):
+        """links lead through all orders, each once, also while new ones are placed"""
+        self.start()
+        ids = [self.place(ORDER)[2]["id"] for _ in range(10)]
+        read = []
+        for page in self.pages("/orders?limit=4"):
+            self.assertLessEqual(len(page), 4)
+            read += page
+            self.place(ORDER)
+        self.assertEqual(read, list(reversed(ids)))
+        for cursor in ("x", "", "%00", "AAAA", "' OR 1=1"):
+            self.assertEqual(self.runtime.request(
+                "GET", "/orders?after=" + urllib.parse.quote(cursor, safe="%"))[0], 400, cursor)
 
     def test_many(self):
         """concurrent orders all get ids of their own"""
@@ -113,6 +146,34 @@ class Orders(unittest.TestCase):
         self.assertEqual({status for status, _, _ in placed}, {201})
         self.assertEqual(len({order["id"] for _, _, order in placed}), 60)
         self.assertEqual(len(self.runtime.get("/orders?limit=100")[1]), 60)
+
+    def kept(self, settings):
+        """Orders outlive the server; a second one, of two workers, sees them."""
+        self.start(settings)
+        _, headers, order = self.place(ORDER)
+        self.restart(f"workers = 2; {settings}")
+        self.assertEqual(self.runtime.get(headers["Location"]), (200, order))
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            placed = list(pool.map(lambda _: self.place(ORDER), range(40)))
+        self.assertEqual({status for status, _, _ in placed}, {201})
+        everything = {order["id"], *(order["id"] for _, _, order in placed)}
+        self.assertEqual({order["id"] for order in self.runtime.get("/orders?limit=100")[1]},
+                         everything)
+
+    def test_file(self):
+        """orders in a file outlive the server, and several workers share them"""
+        self.kept(f'sqlite: {{ path = "{os.path.join(self.folder, "orders.db")}"; }};')
+
+    def test_postgres(self):
+        """three lines bring the orders to postgres"""
+        with Postgres() as server:
+            self.kept(f'postgres: {{\n    url = "{server.url}";\n}};')
+            self.stop()
+
+    def test_memory_is_one_worker(self):
+        """orders in memory are one worker's alone, which a plan with more is refused for"""
+        with self.assertRaisesRegex(AssertionError, "RT03[0-9]{2}.*sqlite"):
+            self.start("workers = 2;")
 
 
 if __name__ == "__main__":
