@@ -74,12 +74,23 @@ static int run_leased(rt_ctx *ctx, rt_pg *pg, const rt_sql_statement *statement,
     return code;
 }
 
+/* Nothing but blanks and comments: a mistake of whoever made the text. */
+static int refuse_empty(rt_ctx *ctx, const rt_sql_statement *statement, PGresult *result)
+{
+    PQclear(result);
+    return rt_sql_fail(ctx, &(rt_sql_failure){.condition = "SYNTAX_ERROR",
+                                              .code = RT_EINVALID_ARGUMENT,
+                                              .message = "the text has no statement",
+                                              .statement = statement});
+}
+
 static int run_statement(rt_ctx *ctx, rt_pg *pg, const rt_sql_statement *statement,
                          PGresult **result)
 {
-    if (pg->shared_count && rt_pg_can_share(statement) && !rt_tx_is_open(ctx))
-        return rt_pg_share_run(ctx, pg, statement, result);
-    return run_leased(ctx, pg, statement, result);
+    bool shares = pg->shared_count && rt_pg_can_share(statement) && !rt_tx_is_open(ctx);
+    RT_TRY(shares ? rt_pg_share_run(ctx, pg, statement, result)
+                  : run_leased(ctx, pg, statement, result));
+    return PQresultStatus(*result) == PGRES_EMPTY_QUERY ? refuse_empty(ctx, statement, *result) : 0;
 }
 
 static int query(rt_ctx *ctx, const rt_sql_statement *statement, rt_sql_rows *rows)

@@ -4,11 +4,17 @@
  * failure ends nothing else. Who asks sends at once and waits; one service reads all answers and
  * hands each to whom it belongs, in the order they were asked for. Who gives up leaves his request
  * behind, whose answer is then read and dropped: to cancel it would hit a neighbour. What bounds
- * such a statement is the session's statement_timeout, `short_timeout`. */
+ * such a statement is the session's statement_timeout, `short_timeout`.
+ *
+ * libpq sends with each Sync, which is most of what a short statement costs us. So the first who
+ * asks in a turn of the loop corks the socket, and the writer, which runs when all who are ready
+ * have asked, uncorks it: one segment, and one wake of the server, for all of them. */
 #include "postgres.h"
 #include "postgres_options.h"
 #include "statement.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,6 +22,7 @@
 
 /* A server that has not answered for so much longer than it allows itself is gone. */
 #define SILENCE RT_S(5)
+#define LEAVE_TOGETHER 16u
 
 /* One statement on its way; kept for the next when it is over. */
 struct request {
@@ -39,8 +46,9 @@ struct rt_pg_shared {
     rt_semaphore *connected; /* for the reader: there is a connection again */
     rt_semaphore *unsent;    /* for the writer: libpq holds bytes */
     int is_writing;
-    rt_mutex *opening;   /* who connects */
-    rt_mutex *preparing; /* who prepares: one text is prepared once */
+    uint32_t unsent_count; /* statements that leave together */
+    rt_mutex *opening;     /* who connects */
+    rt_mutex *preparing;   /* who prepares: one text is prepared once */
     struct request *spare;
 };
 
@@ -263,6 +271,12 @@ static int reader(rt_ctx *ctx, void *argument)
 
 /* --- writing --------------------------------------------------------------------------------- */
 
+/* On a socket that is none of TCP it does nothing. */
+static void cork(const rt_pg_connection *connection, int on)
+{
+    setsockopt(PQsocket(connection->pq), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
 static int write_some(rt_ctx *ctx, rt_pg_connection *connection)
 {
     int left;
@@ -279,9 +293,12 @@ static int writer(rt_ctx *ctx, void *argument)
     rt_pg_shared *shared = argument;
     for (int result = 0; result == 0;) {
         RT_TRY(rt_semaphore_acquire(ctx, shared->unsent));
-        if (shared->connection)
+        if (shared->connection) {
+            cork(shared->connection, 0);
             result = write_some(ctx, shared->connection);
+        }
         shared->is_writing = 0;
+        shared->unsent_count = 0;
         if (shared->dying)
             rt_pg_close(shared->dying);
         shared->dying = NULL;
@@ -289,19 +306,25 @@ static int writer(rt_ctx *ctx, void *argument)
     return -RT_ECANCELED;
 }
 
-/* Sends the Sync that ends a request, with all that is in front of it. */
+static void have_written(rt_pg_shared *shared)
+{
+    if (shared->is_writing)
+        return;
+    shared->is_writing = 1;
+    cork(shared->connection, 1);
+    rt_semaphore_release(shared->unsent);
+}
+
+/* Adds the Sync that ends a request. */
 static int end_request(rt_pg_shared *shared, struct request *request, int is_queued)
 {
-    PGconn *pq = shared->connection->pq;
-    if (!is_queued || !PQpipelineSync(pq)) {
+    have_written(shared);
+    shared->unsent_count++;
+    if (!is_queued || !PQpipelineSync(shared->connection->pq)) {
         recycle(shared, request);
         return 0;
     }
     enqueue(shared, request);
-    if (!shared->is_writing && PQflush(pq) > 0) {
-        shared->is_writing = 1;
-        rt_semaphore_release(shared->unsent);
-    }
     return 1;
 }
 
@@ -451,12 +474,18 @@ static int ask(rt_ctx *ctx, rt_pg_shared *shared, const rt_sql_statement *statem
     return code < 0 ? rt_pg_interrupted(ctx, code, statement) : 0;
 }
 
-static rt_pg_shared *least_asked(const rt_pg *pg)
+/* The one that is being written to in this turn of the loop, up to a point: what leaves together is
+ * cheaper for both sides. Else the one with the least to do. */
+static rt_pg_shared *choose(const rt_pg *pg)
 {
     rt_pg_shared *least = &pg->shared[0];
-    for (uint32_t i = 1; i < pg->shared_count; i++)
-        if (pg->shared[i].waiting < least->waiting)
-            least = &pg->shared[i];
+    for (uint32_t i = 0; i < pg->shared_count; i++) {
+        rt_pg_shared *shared = &pg->shared[i];
+        if (shared->unsent_count && shared->unsent_count < LEAVE_TOGETHER)
+            return shared;
+        if (shared->waiting < least->waiting)
+            least = shared;
+    }
     return least;
 }
 
@@ -484,7 +513,7 @@ static int is_stale(rt_ctx *ctx, const struct used *used, int code, const PGresu
 
 int rt_pg_share_run(rt_ctx *ctx, rt_pg *pg, const rt_sql_statement *statement, PGresult **result)
 {
-    rt_pg_shared *shared = least_asked(pg);
+    rt_pg_shared *shared = choose(pg);
     struct used used = {0};
     *result = NULL;
     int code = ask(ctx, shared, statement, result, &used);
