@@ -84,12 +84,21 @@ static int refuse_empty(rt_ctx *ctx, const rt_sql_statement *statement, PGresult
                                               .statement = statement});
 }
 
+/* The server has no room for one more to share: those of the pool are there. */
+static bool is_let_in_no_more(rt_ctx *ctx, int code)
+{
+    const rt_error *error = code == -RT_ERESOURCE_EXHAUSTED ? rt_last_error(ctx) : NULL;
+    return error && error->domain && strcmp(error->domain, "TOO_MANY_CONNECTIONS") == 0;
+}
+
 static int run_statement(rt_ctx *ctx, rt_pg *pg, const rt_sql_statement *statement,
                          PGresult **result)
 {
     bool shares = pg->shared_count && rt_pg_can_share(statement) && !rt_tx_is_open(ctx);
-    RT_TRY(shares ? rt_pg_share_run(ctx, pg, statement, result)
-                  : run_leased(ctx, pg, statement, result));
+    int code = shares ? rt_pg_share_run(ctx, pg, statement, result) : -RT_ERESOURCE_EXHAUSTED;
+    if (!shares || is_let_in_no_more(ctx, code))
+        code = run_leased(ctx, pg, statement, result);
+    RT_TRY(code);
     return PQresultStatus(*result) == PGRES_EMPTY_QUERY ? refuse_empty(ctx, statement, *result) : 0;
 }
 
@@ -164,6 +173,8 @@ static void free_state(rt_pg *pg)
         rt_semaphore_free(pg->permits);
     if (pg->canceller)
         rt_semaphore_free(pg->canceller);
+    if (pg->returned)
+        rt_semaphore_free(pg->returned);
     rt_pg_settings_free(&pg->settings);
     free(pg);
 }
@@ -178,7 +189,8 @@ static int make_state(rt_ctx *ctx, rt_pg **made)
     pg->permits = rt_semaphore_new(pg->most);
     pg->canceller = rt_semaphore_new(1);
     pg->where = (rt_span_database){.system = "postgresql"};
-    if (!pg->permits || !pg->canceller)
+    pg->returned = rt_semaphore_new(0);
+    if (!pg->permits || !pg->canceller || !pg->returned)
         return rt_fail(ctx, RT_ERESOURCE_EXHAUSTED, "out of memory");
     return rt_pg_settings_read(ctx, &pg->settings);
 }

@@ -186,7 +186,8 @@ struct rt_pg {
     rt_pg_connection *idle; /* the one used last first */
     rt_semaphore *permits;  /* one for each connection that may be in use */
     rt_semaphore *canceller;
-    uint32_t most, open, used, pending;
+    rt_semaphore *returned; /* for those whom the server let not in: a connection came back */
+    uint32_t most, open, used, pending, hungry;
     uint64_t timeouts;
     rt_pg_shared *shared;
     uint32_t shared_count;

@@ -49,14 +49,12 @@ static int exhausted(rt_ctx *ctx, rt_pg *pg)
 }
 
 /* The wait has a limit of its own beside the caller's, so it is a unit of work of its own. */
-static int take_permit(rt_ctx *ctx, rt_pg *pg)
+static int wait_limited(rt_ctx *ctx, rt_pg *pg, rt_work wait)
 {
-    if (pg->used < pg->most)
-        return acquire(ctx, pg);
     uint64_t limit = rt_now() + (uint64_t)RT_GET(ctx, pool_timeout), own = rt_deadline(ctx);
     rt_exit end;
     pg->pending++;
-    rt_run_exit(ctx, &end, acquire, pg, .name = "sql.pool", .deadline = limit);
+    rt_run_exit(ctx, &end, wait, pg, .name = "sql.pool", .deadline = limit);
     pg->pending--;
     if (end.result == -RT_EDEADLINE && (!own || limit < own))
         return exhausted(ctx, pg);
@@ -64,6 +62,17 @@ static int take_permit(rt_ctx *ctx, rt_pg *pg)
         return rt_fail(ctx, -end.result, "no connection of `pool` was free: %s",
                        rt_code_name(end.result));
     return 0;
+}
+
+static int take_permit(rt_ctx *ctx, rt_pg *pg)
+{
+    return pg->used < pg->most ? acquire(ctx, pg) : wait_limited(ctx, pg, acquire);
+}
+
+static int wait_returned(rt_ctx *ctx, void *argument)
+{
+    rt_pg *pg = argument;
+    return rt_semaphore_acquire(ctx, pg->returned);
 }
 
 static void return_permit(rt_pg *pg)
@@ -137,17 +146,31 @@ void rt_pg_close_idle(rt_pg *pg)
 
 /* --- taking and giving ----------------------------------------------------------------------- */
 
+/* Where the server lets no more in, one of those that are in use will do as well, once it is free.
+ */
+static int find_connection(rt_ctx *ctx, rt_pg *pg, rt_pg_connection **connection)
+{
+    for (;;) {
+        if ((*connection = take_idle(ctx, pg)))
+            return 0;
+        int result = rt_pg_connect(ctx, pg, RT_PG_OWN, connection);
+        if (result == 0)
+            pg->open++;
+        if (result != -RT_ERESOURCE_EXHAUSTED || pg->open == 0)
+            return result;
+        pg->hungry++;
+        result = wait_limited(ctx, pg, wait_returned);
+        pg->hungry -= result < 0 && pg->hungry > 0;
+        RT_TRY(result);
+    }
+}
+
 int rt_pg_take(rt_ctx *ctx, rt_pg *pg, rt_pg_connection **connection)
 {
     RT_TRY(take_permit(ctx, pg));
-    *connection = take_idle(ctx, pg);
-    if (*connection)
-        return 0;
-    int result = rt_pg_connect(ctx, pg, RT_PG_OWN, connection);
+    int result = find_connection(ctx, pg, connection);
     if (result < 0)
         return_permit(pg);
-    else
-        pg->open++;
     return result;
 }
 
@@ -164,6 +187,10 @@ static void put_back(rt_pg_connection *connection)
         pg->idle = connection;
     }
     return_permit(pg);
+    if (pg->hungry) {
+        pg->hungry--;
+        rt_semaphore_release(pg->returned);
+    }
 }
 
 /* The permit goes back at the end, so that what is being settled counts. */
