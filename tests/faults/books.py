@@ -62,7 +62,7 @@ def transfers(count):
 
 def points(count):
     """Over redis/1, half by script and half by MULTI: what was answered is there, and nothing by halves."""
-    with Redis(settings={"appendonly": "yes"}) as server, \
+    with Redis(durable=True) as server, \
             bank("tally", "redis", {"url": server.url}, workers=WORKERS) as made:
         problems = []
         for route in ("script", "atomic"):

@@ -16,7 +16,7 @@ OPENING = 1000  # what an account of `ledger` begins with
 BROKEN = (OSError, http.client.HTTPException)
 # A failure is told at once, and nothing but readiness is told of it by the way.
 HEAD = ('environment = "production";\nallow_root = true;\nhealth: { interval = "200 ms"; };\n'
-        'http: { access_log: { format = "off"; }; };\nlog: { format = "pretty"; };\n')
+        'http: { access_log: { format = "off"; }; $TIMEOUT };\nlog: { format = "pretty"; };\n')
 
 
 def quoted(value):
@@ -27,14 +27,18 @@ def quoted(value):
 
 
 class Bank(Deployment):
-    """rtd with `module`, whose data `provider` keeps; `settings` of that, and `more` of the host."""
+    """rtd with `module`, whose data `provider` keeps; `settings` of that."""
 
-    def __init__(self, module, provider, settings, workers=1, more=""):
+    def __init__(self, module, provider, settings, workers=1, timeout="30 s"):
         self.admin = free_port()
+        self.password = settings.get("password")
+        if self.password:
+            settings = {**settings, "password": "@env:BANK_PASSWORD"}
         lines = "".join(f"{name} = {quoted(value)}; " for name, value in settings.items())
-        super().__init__([module], HEAD + f'workers = {workers};\nload = ["{module}"];\n'
+        head = HEAD.replace("$TIMEOUT", f'request_timeout = "{timeout}";')
+        super().__init__([module], head + f'workers = {workers};\nload = ["{module}"];\n'
                          f'admin: {{ listen = ["127.0.0.1:{self.admin}"]; }};\n'
-                         f'{provider}: {{ {lines} }};\n{more}')
+                         f'{provider}: {{ {lines} }};\n')
         shutil.copy(os.path.join(BUILD, "plugins", f"{provider}.so"), self.plugins)
 
     def write(self, config):
@@ -43,6 +47,10 @@ class Bank(Deployment):
         config = config.replace("http: {", f'http: {{ listen = ["127.0.0.1:{self.port}"];', 1)
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(head + config)
+
+    def environment(self, extra=None):
+        secret = {"BANK_PASSWORD": self.password} if self.password else {}
+        return super().environment({**secret, **(extra or {})})
 
     def ask(self, path, method="GET", port=None, timeout=60):
         """(status, text)"""

@@ -131,7 +131,7 @@ class RedisServer(unittest.TestCase):
             self.assertEqual(answers(server.port), b"+PONG\r\n")
 
     def test_a_log_of_changes_outlives_a_kill(self):
-        with Redis(settings={"appendonly": "yes"}) as server:
+        with Redis(durable=True) as server:
             server.cli("SET", "a", 1)
             server.kill()
             self.assertTrue(is_gone(server.pid))

@@ -8,20 +8,24 @@ from .certificates import Authority
 from .processes import LIMIT, Server, program, read, write
 
 PACKAGE = "redis-server"
+# Written before it is answered. The default, `everysec`, puts writing off while it syncs.
+DURABLE = {"appendonly": "yes", "appendfsync": "no"}
 
 
 class Redis(Server):
     """`password`: of the user `default`. `acl`: lines of an ACL file, such as
     `user ann on >secret ~* +@all`. `tls`: True, or a Certificate of an Authority; its port then
     speaks TLS alone, and `clients` says whether they need certificates: no, optional or yes.
-    `settings`: of redis.conf, values as it has them; a list gives several lines."""
+    `durable`: what was answered outlives `kill`. `settings`: of redis.conf, values as it has them; a
+    list gives several lines."""
 
     NAME = "redis"
 
-    def __init__(self, password=None, acl=None, tls=False, clients="no", settings=None, port=None):
+    def __init__(self, password=None, acl=None, tls=False, clients="no", durable=False, settings=None,
+                 port=None):
         super().__init__(port)
         self.password, self.acl, self.clients = password, acl, clients
-        self.settings = settings or {}
+        self.settings = {**(DURABLE if durable else {}), **(settings or {})}
         self.socket = self.path("s")
         self.authority = Authority() if tls is True else None
         self.certificate = self.authority.issue() if self.authority else tls or None
