@@ -338,8 +338,12 @@ int rt_sqlite_open(rt_ctx *ctx, const rt_sqlite_settings *settings, rt_sqlite **
         return result;
     }
     put_into_pools(database);
-    *opened = database;
-    return rt_service(ctx, "interrupts", watch, database);
+    result = rt_service(ctx, "interrupts", watch, database);
+    if (result < 0)
+        rt_sqlite_close(ctx, database);
+    else
+        *opened = database;
+    return result;
 }
 
 void rt_sqlite_close(rt_ctx *ctx, rt_sqlite *database)
@@ -355,7 +359,9 @@ int rt_sqlite_health(rt_ctx *ctx, rt_sqlite *database, rt_health *health)
 {
     if (database->corrupt)
         return rt_unhealthy(ctx, health, "the database `%s` is corrupt", database->path);
-    if (rt_sqlite_check_server(ctx) < 0)
+    const struct pool *pool = database->readers.count ? &database->readers : &database->writers;
+    bool busy = pool->used == pool->count; /* so it works */
+    if (!busy && rt_sqlite_check_server(ctx) < 0)
         return rt_unhealthy(ctx, health, "`%s`: %s", database->path, rt_last_error(ctx)->message);
     if (database->full)
         return rt_degraded(ctx, health, "no room is left for the database `%s`", database->path);
