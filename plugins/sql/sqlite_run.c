@@ -116,7 +116,7 @@ static int run_script(void *argument)
 static int run_command(void *argument)
 {
     struct job *job = argument;
-    job->connection->writes_now = true;
+    job->connection->writes_now = strcmp(job->command, "COMMIT") == 0;
     if (strcmp(job->command, "ROLLBACK") == 0 && sqlite3_get_autocommit(job->connection->handle))
         return 0;
     return rt_sqlite_command(job->connection, job->command, &job->problem);

@@ -2,8 +2,10 @@
 
 import concurrent.futures
 import contextlib
+import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +24,8 @@ ORDERS = ("CREATE TABLE orders (id bigint PRIMARY KEY, sku text NOT NULL UNIQUE,
           "placed timestamptz DEFAULT (now()), token uuid DEFAULT (gen_random_uuid()), "
           "extra jsonb, shop bigint REFERENCES shops, CONSTRAINT dear CHECK (price < 1000))")
 SHOPS = "CREATE TABLE shops (id bigint PRIMARY KEY)"
+# Each double has this capability: which one a module means, it is told.
+DOUBLE = 'probe-sql: { use: { test-double = "sql-test"; }; };'
 UUID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 
 
@@ -76,6 +80,37 @@ class Case(unittest.TestCase):
         """Closes so that the other side is told at once."""
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()
+
+
+class Watched(Runtime):
+    """An rtd with an admin listener, which may end before it listens."""
+
+    def __init__(self, folder, path, extra="", more=""):
+        self.port, self.admin = free_port(), free_port()
+        config = os.path.join(folder, f"runtime-{self.port}.conf")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(f'plugins = [ "{PREFIX}/lib/rt/plugins", "{PROBES}" ];\n'
+                       f'load = [ "probe-sql" ];\n'
+                       f'admin: {{ listen = [ "127.0.0.1:{self.admin}" ]; }};\n'
+                       f'health: {{ interval = "100 ms"; }};\n'
+                       f'http: {{ listen = [ "127.0.0.1:{self.port}" ]; }};\n'
+                       f'sqlite: {{ path = "{path}"; {more} }};\n{extra}\n')
+        Process.__init__(self, [f"{PREFIX}/bin/rtd", "--config", config], folder,
+                         f"rtd-{self.port}")
+
+    def asked(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=60)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+
+    def wait_for_health(self, status, reason):
+        def so():
+            modules = [module for worker in json.loads(self.asked("/health/ready"))["workers"]
+                       for module in worker["modules"] if module["name"] == "sqlite"]
+            return modules and modules[0]["status"] == status and \
+                reason in (modules[0].get("reason") or "")
+        wait_for(so, f"sqlite is {status}: {reason}")
 
 
 class Values(Case):
@@ -205,6 +240,15 @@ class Errors(Case):
             self.assertEqual((error["code"], error["domain"]),
                              ("FAILED_PRECONDITION", "READ_ONLY_SQL_TRANSACTION"))
             self.done(runtime, {"exec": "INSERT INTO t VALUES (1)"})
+
+    def test_many_texts(self):
+        """more texts than are kept prepared are answered, twice"""
+        runtime = self.runtime()
+        for _ in range(2):
+            answers = self.ask(runtime, *[{"query": f"SELECT {n} + $1", "with": [n]}
+                                          for n in range(300)])
+            self.assertEqual([answer["rows"] for answer in answers],
+                             [[[2 * n]] for n in range(300)])
 
     def test_scripts(self):
         """a script is done whole or not at all"""
@@ -356,27 +400,54 @@ class Pieces(Case):
 
 
 class Trouble(Case):
-    def started(self):
+    def started(self, extra=""):
         """The log of an rtd that does not start."""
-        port, path = free_port(), os.path.join(self.folder, "runtime.conf")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(f'plugins = [ "{PREFIX}/lib/rt/plugins", "{PROBES}" ];\n'
-                       f'load = [ "probe-sql" ];\nadmin: {{ listen = []; }};\n'
-                       f'http: {{ listen = [ "127.0.0.1:{port}" ]; }};\n'
-                       f'sqlite: {{ path = "{self.path}"; }};\n')
-        rtd = Process([f"{PREFIX}/bin/rtd", "--config", path], self.folder, "refused")
+        rtd = Watched(self.folder, self.path, extra)
         self.assertNotEqual(rtd.child.wait(PATIENCE), 0)
         return rtd.log
 
+    def watched(self, more=""):
+        """One that is asked how it is."""
+        runtime = Watched(self.folder, self.path, more=more)
+        self.addCleanup(self.stop_cleanly, runtime)
+        runtime.wait_until_ready(lambda: accepts(runtime.port) and accepts(runtime.admin))
+        return runtime
+
     def test_full(self):
         """a file that is full refuses rows, says so, and takes some once there is room"""
-        runtime = self.runtime("max_size = \"256 KiB\";")
+        runtime = self.watched("max_size = \"256 KiB\";")
+        runtime.wait_for_health("healthy", "")
         self.done(runtime, {"exec": "CREATE TABLE t (b text)"})
         error = self.refused(runtime, *[{"exec": "INSERT INTO t VALUES (hex(zeroblob(10000)))"}] * 50,
                              transaction={})
         self.assertEqual((error["code"], error["domain"]), ("RESOURCE_EXHAUSTED", "DISK_FULL"))
         self.assertEqual(self.value(runtime, "SELECT count(*) FROM t"), 0)
+        runtime.wait_for_health("degraded", "no room is left")
         self.done(runtime, {"exec": "INSERT INTO t VALUES ('small')"})
+        runtime.wait_for_health("healthy", "")
+
+    def test_metrics(self):
+        """connections in use and idle are counted"""
+        runtime = self.watched("readers = 3;")
+        self.done(runtime, {"query": "SELECT 1"})
+        wait_for(lambda: re.search(r'db_client_connection\{[^}]*pool_name="sqlite"[^}]*'
+                                   r'state="idle"[^}]*\} 3', runtime.asked("/metrics")),
+                 "three readers are idle")
+
+    def test_read_only_folder(self):
+        """a file that may be written, in a folder that may not, is refused with a hint"""
+        inner = os.path.join(self.folder, "inner")
+        os.mkdir(inner)
+        self.path = os.path.join(inner, "shop.db")
+        with contextlib.closing(sqlite3.connect(self.path)) as made:
+            made.execute("CREATE TABLE t (n bigint)")
+        os.chmod(self.path, 0o666)
+        os.chmod(inner, 0o555)
+        os.chmod(self.folder, 0o755)
+        self.addCleanup(os.chmod, inner, 0o755)
+        said = self.started('user = "nobody";' if os.getuid() == 0 else "")
+        self.assertIn(f"cannot open the database `{self.path}`", said)
+        self.assertIn("journals lie beside it", said)
 
     def test_no_database(self):
         """a file that is no database is left as it is, and said so"""
@@ -399,14 +470,15 @@ class Trouble(Case):
         self.done(runtime, {"exec": "CREATE TABLE t (b text)"},
                   {"exec": ENDLESS.replace("FROM n)", "FROM n LIMIT 400)") +
                    "INSERT INTO t SELECT hex(zeroblob(1000)) FROM n"})
-        runtime.stop()
+        self.assertEqual(runtime.stop(), 0)
         size = os.path.getsize(self.path)
         with open(self.path, "r+b") as file:
             file.seek(4096)
             file.write(b"\xee" * (size - 4096))
-        runtime = self.runtime("readers = 1;")
+        runtime = self.watched("readers = 1;")
         error = self.refused(runtime, {"query": "SELECT count(*) FROM t WHERE b > 'a'"})
         self.assertEqual((error["code"], error["domain"]), ("DATA_LOSS", "DATA_CORRUPTED"))
+        runtime.wait_for_health("unhealthy", "is corrupt")
 
     def test_killed(self):
         """a worker that is killed inside of a transaction leaves nothing of it"""
@@ -488,7 +560,7 @@ class Double(Case):
 
     def test_scripted(self):
         """the double answers rows and errors as a test has written, and does the rest itself"""
-        runtime = self.runtime(environment="test")
+        runtime = self.runtime(extra=DOUBLE, environment="test")
         self.done(runtime, {"exec": "CREATE TABLE orders (id bigint)"})
         self.script(runtime, fragment="FROM orders", row="scripted", times=2)
         self.script(runtime, fragment="INSERT INTO orders", fail="UNIQUE_VIOLATION",
@@ -509,7 +581,7 @@ class Double(Case):
 
     def test_spoils(self):
         """an error that a test has written spoils the transaction it comes in"""
-        runtime = self.runtime(environment="test")
+        runtime = self.runtime(extra=DOUBLE, environment="test")
         self.done(runtime, {"exec": "CREATE TABLE t (id bigint)"})
         self.script(runtime, fragment="UPDATE t", fail="SERIALIZATION_FAILURE", times=1)
         self.done(runtime, {"exec": "INSERT INTO t VALUES (1)"}, {"exec": "UPDATE t SET id = 2"},
@@ -518,7 +590,7 @@ class Double(Case):
 
     def test_wrong(self):
         """answers without a fragment, and conditions that there are none of, are refused"""
-        runtime = self.runtime(environment="test")
+        runtime = self.runtime(extra=DOUBLE, environment="test")
         self.assertEqual(self.script(runtime, fragment="", fail="UNIQUE_VIOLATION")[0], 400)
         self.assertEqual(self.script(runtime, fragment="x", fail="NO_SUCH_CONDITION")[0], 400)
 

@@ -51,6 +51,7 @@ static void module_line(void)
               (RT_SERVES_ROUTES | RT_SERVES_SERVICES | RT_SERVES_JOBS | RT_SERVES_EVENTS));
     CU_ASSERT(manifest->enabled_in == (1u << RT_DEVELOPMENT | 1u << RT_STAGING));
     CU_ASSERT(manifest->stack_size == 65536);
+    SAME(manifest->slice, "sample-data");
     CU_ASSERT(manifest->build_id && strlen(manifest->build_id) == 40);
 }
 
@@ -104,7 +105,7 @@ static const rt_requires *required(const char *capability)
 static void requirements(void)
 {
     const rt_requires *clock = required("clock"), *listener = required("sample-listener");
-    CU_ASSERT(read_sample()->requires_count == 2);
+    CU_ASSERT(read_sample()->requires_count == 3);
     CU_ASSERT(clock->major == 1 && clock->raw && !clock->optional && !clock->many);
     CU_ASSERT(clock->method_count == 4 && clock->methods[0].idempotent && !clock->methods[0].waits);
     CU_ASSERT(listener->major == 3 && listener->optional && listener->many && !listener->raw);
@@ -119,6 +120,7 @@ static void option_types(void)
         enum rt_setting_type type;
         const char *default_text, *least, *most;
     } options[] = {
+        {"migrate", RT_SETTING_ENUM, NULL, NULL, NULL},
         {"from", RT_SETTING_STRING, NULL, "1", "200"},
         {"port", RT_SETTING_INT, "587", "1", "65535"},
         {"ratio", RT_SETTING_FLOAT, "0.5", "0.0", "1.0"},
