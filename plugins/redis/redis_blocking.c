@@ -45,8 +45,7 @@ static int fail(rt_ctx *ctx, const rt_redis_link *link, int code, bool sent)
     case -RT_ECANCELED:
         return code;
     default:
-        return rt_fail(ctx, -code, "the reply from `%s` was given up: %s", link->where,
-                       link->failure);
+        return rt_redis_fail_refused(ctx, -code, link->where, link->failure);
     }
 }
 

@@ -57,6 +57,7 @@ bool rt_redis_replies_begin(rt_redis_replies *replies, uint32_t expected)
     replies->chunks = NULL;
     replies->near_used = 0;
     replies->at = take(replies, expected * sizeof(rt_redis_reply));
+    replies->used = 0; /* of what comes */
     if (replies->at)
         memset(replies->at, 0, expected * sizeof(rt_redis_reply));
     return replies->at != NULL;

@@ -209,6 +209,18 @@ int rt_redis_fail_lost(rt_ctx *ctx, const char *where, const char *why, bool sen
                                       : NULL});
 }
 
+int rt_redis_fail_refused(rt_ctx *ctx, int code, const char *where, const char *why)
+{
+    return rt_fail_with(
+        ctx, &(rt_error){.size = sizeof(rt_error),
+                         .code = code,
+                         .message = rt_format(ctx, "the reply from `%s` was given up", where),
+                         .detail = rt_format(ctx, "%s", why),
+                         .hint = code == RT_ERESOURCE_EXHAUSTED
+                                     ? "ask for less at once, or raise `max_reply`"
+                                     : NULL});
+}
+
 static int fail_closed(rt_ctx *ctx, const struct connection *connection)
 {
     return rt_fail_with(ctx, &(rt_error){.size = sizeof(rt_error),
@@ -229,8 +241,7 @@ static int fail_request(rt_ctx *ctx, const struct connection *connection,
                    ? rt_redis_fail_lost(ctx, connection->where, connection->failure, request->sent)
                    : fail_closed(ctx, connection);
     default:
-        return rt_fail(ctx, -request->code, "the reply from `%s` was given up: %s",
-                       connection->where, connection->failure);
+        return rt_redis_fail_refused(ctx, -request->code, connection->where, connection->failure);
     }
 }
 

@@ -46,5 +46,7 @@ uint32_t rt_redis_batch_replies(const rt_redis_batch *batch);
 
 /* That the connection was lost: whether a batch may have been carried out is said. */
 int rt_redis_fail_lost(rt_ctx *ctx, const char *where, const char *why, bool sent);
+/* That what came was too large, or no reply: asking again would bring the same. */
+int rt_redis_fail_refused(rt_ctx *ctx, int code, const char *where, const char *why);
 
 #endif

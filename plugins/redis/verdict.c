@@ -189,6 +189,8 @@ int rt_redis_check_command(rt_ctx *ctx, const rt_redis_arguments *command,
 
 int rt_redis_check_commands(rt_ctx *ctx, const rt_redis_arguments *commands, uint32_t count)
 {
+    if (count > MOST_ARGUMENTS)
+        return refuse(ctx, NULL, rt_format(ctx, "a pipeline of %u commands", count));
     for (uint32_t i = 0; i < count; i++)
         RT_TRY(rt_redis_check_command(ctx, &commands[i], RT_REDIS_TOGETHER));
     return 0;
