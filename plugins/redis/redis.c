@@ -326,7 +326,8 @@ static int check_settings(rt_ctx *ctx)
     if (RT_GET(ctx, user) && !RT_GET(ctx, password))
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "`user` is set and `password` is not");
     if (RT_GET(ctx, password) && !address.tls && address.port &&
-        strncmp(address.host, "127.", 4) != 0 && strcmp(address.host, "localhost") != 0)
+        strncmp(address.host, "127.", 4) != 0 && strcmp(address.host, "localhost") != 0 &&
+        strcmp(address.host, "::1") != 0)
         rt_log(ctx, RT_LOG_WARN, "the password goes to `%s` unencrypted", address.host);
     return 0;
 }

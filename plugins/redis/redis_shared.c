@@ -400,15 +400,18 @@ static void hand_out(rt_ctx *ctx, struct connection *connection)
     }
 }
 
-/* All requests have the same time, so those that are out of it come first in the queue. */
+/* All requests have the same time, so those that are out of it come first in the queue. A server
+ * that says nothing is given up, and so is a reply that trickles on when nobody wants it. */
 static void expire(struct connection *connection)
 {
     uint64_t now = rt_now(), timeout = connection->shared->settings->timeout;
     const rt_redis_request *first = connection->first;
+    if (!first || first->queued_at + timeout > now)
+        return;
     for (rt_redis_request *request = connection->first;
          request && request->queued_at + timeout <= now; request = request->next)
         tell(request, -RT_EDEADLINE);
-    if (first && first->queued_at + timeout <= now && connection->heard_at + timeout <= now)
+    if (connection->heard_at + timeout <= now || first->queued_at + 2 * timeout <= now)
         rt_redis_break(connection->link, "no reply in `timeout`");
 }
 
@@ -447,6 +450,7 @@ static int read_all(rt_ctx *ctx, struct connection *connection)
             if (fed < 0)
                 refuse_bytes(connection, fed);
             hand_out(ctx, connection);
+            expire(connection);
         }
         bool drained = got == 0 || (!link->tls && got < (int64_t)sizeof link->input);
         if (!link->broken && drained)

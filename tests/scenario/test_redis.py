@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from collector import attributes, collector
@@ -414,6 +415,42 @@ class Limits(Case):
                           True, "READONLY")
 
 
+class Trickling(contextlib.ExitStack):
+    """A server that introduces itself well and then says `x` for ever, some hundred times a second."""
+
+    def __enter__(self):
+        self.listener = self.enter_context(socket.create_server(("127.0.0.1", free_port())))
+        self.port = self.listener.getsockname()[1]
+        self.ended = threading.Event()
+        self.threads = [threading.Thread(target=self.listen)]
+        self.threads[0].start()
+        return self
+
+    def listen(self):
+        with contextlib.suppress(OSError):
+            while not self.ended.is_set():
+                connection, _ = self.listener.accept()
+                self.threads.append(threading.Thread(target=self.talk, args=(connection,)))
+                self.threads[-1].start()
+
+    def talk(self, connection):
+        with contextlib.suppress(OSError), connection:
+            while b"EXEC" not in connection.recv(4096):
+                pass
+            connection.sendall(b"+OK\r\n+OK\r\n*0\r\n")  # CLIENT SETNAME, MULTI, EXEC
+            connection.recv(4096)
+            connection.sendall(b"$1000000\r\n")
+            while not self.ended.wait(0.005):
+                connection.sendall(b"x")
+
+    def __exit__(self, *details):
+        self.ended.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        super().__exit__(*details)
+        for thread in self.threads:
+            thread.join()
+
+
 class Garbage(Case):
     """What comes in place of a reply; each ends the connection and nothing else."""
 
@@ -455,6 +492,14 @@ class Garbage(Case):
                 self.assert_fails(self.command(runtime, "PING"), "DEADLINE_EXCEEDED", True,
                                   "in `timeout`")
                 self.recovers(runtime, "PING", reply="+PONG")
+
+    def test_trickle(self):
+        """a reply that comes byte by byte costs its callers their time, and is given up"""
+        with Trickling() as server:
+            runtime = self.runtime(f"redis://127.0.0.1:{server.port}", HASTY + "connections = 1;")
+            answer = self.command(runtime, "GET", "a", milliseconds=20000)
+            self.assert_fails(answer, "DEADLINE_EXCEEDED", True, "no reply from", "in `timeout`")
+            wait_for(lambda: "was lost: no reply in `timeout`" in runtime.log, "the end of the reply")
 
     def test_unasked(self):
         """a reply that nobody asked for ends the connection before it is another's"""
