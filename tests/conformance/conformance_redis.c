@@ -2,8 +2,9 @@
  *
  *     GET  /conformance/redis          the suite, as TAP
  *     POST /conformance/redis/command  {"words": ["GET", "key"], "idempotent": false, "blocks":
- *                                      false, "atomic": false, "milliseconds": 0}: the reply or
- *                                      the error, as JSON
+ *                                      false, "atomic": false, "milliseconds": 0, "bytes": 0}: the
+ *                                      reply or the error, as JSON; `bytes` is the length of one
+ *                                      more argument
  *     POST /conformance/redis/load     {"fibers": 32, "commands": 100000}: GETs, and what they took
  */
 #include <redis_conformance.h>
@@ -71,9 +72,12 @@ static int run_command(rt_ctx *ctx, const rt_request *request, rt_response *resp
     RT_TRY(rt_body_json(ctx, request, &body));
     const rt_json_value *words = rt_json_get(body, "words");
     uint64_t count = 0, began = rt_now();
+    uint64_t bytes = (uint64_t)rt_json_int(rt_json_get(body, "bytes"), 0);
     rt_str *arguments = rt_alloc(ctx, (words ? words->count + 1 : 1) * sizeof *arguments);
     for (const rt_json_value *word = words ? words->value.first : NULL; word; word = word->next)
         arguments[count++] = (rt_str){rt_json_string(word), word->count};
+    if (bytes)
+        arguments[count++] = (rt_str){rt_alloc(ctx, bytes), bytes};
     struct single single = {.json = rt_json_new(ctx),
                             .atomic = is_true(body, "atomic"),
                             .command = {.arguments = arguments, .count = (uint32_t)count}};

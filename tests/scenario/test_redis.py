@@ -350,6 +350,37 @@ class Losses(Case):
         server.resume()
         self.recovers(runtime, "PING", reply="+PONG")
 
+    def test_pause_while_sending(self):
+        """a server that stands still in the middle of a large command holds nobody for ever"""
+        for options in ({}, {"tls": True}):
+            with self.subTest(options=options):
+                server = self.server(**options)
+                trust = f'tls: {{ ca = "{server.ca}"; }};' if options else ""
+                runtime = self.runtime(server.url, f"{HASTY} connections = 1; {trust}")
+                self.assert_reply(self.command(runtime, "PING"), "+PONG")
+                server.pause()
+                waiting = self.begin(runtime, "SET", "big", bytes=32 << 20)
+                self.assertIn(self.command(runtime, "PING")["code"],
+                              ("DEADLINE_EXCEEDED", "UNAVAILABLE"))
+                self.assertIn(waiting.result()["code"], ("DEADLINE_EXCEEDED", "UNAVAILABLE"))
+                wait_for(lambda: "was lost: no reply in `timeout`" in runtime.log, "the loss")
+                server.resume()
+                self.recovers(runtime, "PING", reply="+PONG")
+                self.assert_reply(self.command(runtime, "EXISTS", "big"), "0")
+                self.assert_reply(self.command(runtime, "SET", "big", bytes=8 << 20), "+OK")
+
+    def test_tls_restart(self):
+        """the same holds with TLS: a loss is told, and the connection comes back"""
+        server = self.server(tls=True)
+        runtime = self.runtime(server.url, f'tls: {{ ca = "{server.ca}"; }};')
+        self.assert_reply(self.command(runtime, "BLPOP", "q", "0.01", blocks=True), "null")
+        server.kill()
+        wait_for(lambda: "was lost" in runtime.log, "the loss")
+        self.assert_fails(self.command(runtime, "PING"), "UNAVAILABLE", True, "Connection refused")
+        server.restart()
+        self.recovers(runtime, "PING", reply="+PONG")
+        self.suite(runtime)
+
     def test_proxy(self):
         """cuts in the middle of replies lose no more than the commands that were under way"""
         _, proxy, runtime = self.behind_proxy()
