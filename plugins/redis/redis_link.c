@@ -227,6 +227,17 @@ static int check_replies(struct introduction *with)
     return 0;
 }
 
+/* With TLS 1.3 a server refuses a client's certificate after the handshake, and its words may be
+ * lost with the connection. */
+static const char *hint_of_no_redis(const struct introduction *with)
+{
+    bool anonymous = with->link->tls && !SSL_CTX_get0_certificate(with->target->settings->tls);
+    return anonymous
+               ? "check that `url` leads to a Redis server; where it demands a certificate, set "
+                 "`tls.certificate` and `tls.key`"
+               : "check that `url` leads to a Redis server, with TLS or not";
+}
+
 static int introduce(struct introduction *with, uint64_t deadline)
 {
     if (!compose(with) || !rt_redis_replies_begin(&with->replies, with->count))
@@ -240,7 +251,7 @@ static int introduce(struct introduction *with, uint64_t deadline)
     if (result < 0)
         return rt_redis_unavailable(with->ctx, with->link, "no redis at",
                                     rt_format(with->ctx, "%s", with->link->failure),
-                                    "check that `url` leads to a Redis server, with TLS or not");
+                                    hint_of_no_redis(with));
     return check_replies(with);
 }
 

@@ -246,7 +246,8 @@ class Start(Case):
     def test_client_certificate(self):
         """a server that demands our certificate and gets none is told"""
         server = self.server(tls=True, clients="yes")
-        self.refused(server.url, "certificate required", settings=f'tls: {{ ca = "{server.ca}"; }};')
+        self.refused(server.url, "no redis at", "set `tls.certificate` and `tls.key`",
+                     settings=f'tls: {{ ca = "{server.ca}"; }};')
 
     def test_full(self):
         """a server that takes no more clients is told in its words"""
@@ -447,7 +448,7 @@ class Limits(Case):
 
 
 class Trickling(contextlib.ExitStack):
-    """A server that introduces itself well and then says `x` for ever, some hundred times a second."""
+    """A server that begins well and then says `x` for ever, some hundred times a second."""
 
     def __enter__(self):
         self.listener = self.enter_context(socket.create_server(("127.0.0.1", free_port())))
@@ -469,7 +470,8 @@ class Trickling(contextlib.ExitStack):
             while b"EXEC" not in connection.recv(4096):
                 pass
             connection.sendall(b"+OK\r\n+OK\r\n*0\r\n")  # CLIENT SETNAME, MULTI, EXEC
-            connection.recv(4096)
+            while b"PING" in connection.recv(4096):  # the host asks how we are
+                connection.sendall(b"+PONG\r\n")
             connection.sendall(b"$1000000\r\n")
             while not self.ended.wait(0.005):
                 connection.sendall(b"x")
