@@ -145,26 +145,33 @@ void rt_pg_cache_name(rt_pg_cache *cache, char name[24])
     snprintf(name, 24, "rt_%llu", (unsigned long long)++cache->made);
 }
 
-/* Of a data exception too: a parameter is judged by the type that the column had. */
+/* A parameter is judged by the type that the column had when the statement was prepared. */
+static int is_of_types(const char *state)
+{
+    static const char *const states[] = {"22003", "22007", "22008", "22P02", "22P03", "42804"};
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        if (strcmp(states[i], state) == 0)
+            return 1;
+    return 0;
+}
+
 int rt_pg_is_stale(const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *routine = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
     if (!state)
         return 0;
-    if (strcmp(state, "26000") == 0 || strncmp(state, "22", 2) == 0 || strcmp(state, "42804") == 0)
+    if (strcmp(state, "26000") == 0 || is_of_types(state))
         return 1;
     /* "cached plan must not change result type": the routine tells, for the words are translated */
     return strcmp(state, "0A000") == 0 && routine && strcmp(routine, "RevalidateCachedQuery") == 0;
 }
 
-/* The same where we refused a value ourselves. */
+/* The same where we refused a value ourselves, or the number of values. */
 int rt_pg_is_mistyped(const rt_error *error)
 {
     const char *state = rt_error_text(error, "sqlstate");
-    return state && (strcmp(state, "22003") == 0 || strcmp(state, "22008") == 0 ||
-                     strcmp(state, "22P02") == 0 || strcmp(state, "42804") == 0 ||
-                     strcmp(state, "42P02") == 0);
+    return state && (is_of_types(state) || strcmp(state, "42P02") == 0);
 }
 
 /* --- parameters ------------------------------------------------------------------------------ */
