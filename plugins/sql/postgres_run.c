@@ -101,14 +101,14 @@ static int collect(rt_ctx *ctx, rt_pg_connection *connection, const rt_sql_state
 }
 
 /* A result that says why it failed becomes the error. */
-static int judge(rt_ctx *ctx, const rt_pg_connection *connection, const rt_sql_statement *statement,
+static int judge(rt_ctx *ctx, rt_pg_connection *connection, const rt_sql_statement *statement,
                  PGresult **result)
 {
     if (!is_error(*result))
         return 0;
     bool answered = PQresultErrorField(*result, PG_DIAG_SQLSTATE) != NULL;
-    int code = answered ? rt_pg_fail(ctx, *result, statement)
-                        : rt_pg_lost(ctx, (rt_pg_connection *)connection, statement);
+    int code =
+        answered ? rt_pg_fail(ctx, *result, statement) : rt_pg_lost(ctx, connection, statement);
     PQclear(*result);
     *result = NULL;
     return code;

@@ -165,6 +165,9 @@ static int check_keywords(rt_ctx *ctx, const rt_pg_settings *settings)
         if (in_url(settings, refused[i].keyword))
             return rt_fail(ctx, RT_EINVALID_ARGUMENT, "`url` has `%s`; use %s instead",
                            refused[i].keyword, refused[i].instead);
+    if (getenv("PGSERVICE")) /* the one thing of the environment that cannot be overruled */
+        return rt_fail(ctx, RT_EFAILED_PRECONDITION,
+                       "PGSERVICE is set in the environment, and would set what is not in `url`");
     return 0;
 }
 

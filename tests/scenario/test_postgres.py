@@ -183,6 +183,10 @@ class Settings(Case):
             with self.subTest(url=url):
                 self.refused({"url": url}, word)
 
+    def test_a_service_of_the_environment_is_refused(self):
+        with unittest.mock.patch.dict(os.environ, {"PGSERVICE": "elsewhere"}):
+            self.refused({"url": "postgresql://ann@127.0.0.1/shop"}, "PGSERVICE")
+
     def test_certificate_and_key_belong_together(self):
         with Authority() as authority:
             self.refused({"url": "postgresql://ann@127.0.0.1/shop", "certificate": authority.certificate},
