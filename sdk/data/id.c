@@ -13,7 +13,7 @@ static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 enum { POOL = 256 };
 
-static _Thread_local struct {
+static struct {
     unsigned char bytes[POOL];
     unsigned left;
 } pool;
@@ -72,7 +72,7 @@ static void count_up(rt_ctx *ctx, struct last *last)
 /* A time that was set may be any: it has ids of its own, which ascend while it stands. */
 void rt_id_next(rt_ctx *ctx, int64_t microseconds, bool set, uint64_t bits[2])
 {
-    static _Thread_local struct last lasts[2];
+    static struct last lasts[2];
     struct last *last = &lasts[set];
     uint64_t time = microseconds > 0 ? (uint64_t)microseconds / 1000 & TIME_MASK : 0;
     if (time > last->time || (set && time < last->time))

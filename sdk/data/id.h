@@ -5,7 +5,7 @@
 #include <rt/abi.h>
 #include <stdbool.h>
 
-/* Those of an id that is made at that time, and follows all that this thread made before; if the
+/* Those of an id that is made at that time, and follows all that this process made before; if the
  * time was set, those that it made at set times. */
 void rt_id_next(rt_ctx *ctx, int64_t microseconds, bool set, uint64_t bits[2]);
 
