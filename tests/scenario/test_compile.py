@@ -79,7 +79,7 @@ class Compiling(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
 
-    def build(self, compiler, *sources, extra=(), name="sample"):
+    def build(self, compiler, *sources, extra=(), name="sample", strict=STRICT):
         """Compiles and links; returns (path, what the compiler said or None)."""
         files = []
         for number, source in enumerate(sources):
@@ -90,7 +90,7 @@ class Compiling(unittest.TestCase):
         # clang leaves the sanitizer's symbols to the program that loads the plugin.
         last = ["-Wl,-z,undefs"] if "-fsanitize=address" in extra else []
         done = subprocess.run(
-            [compiler, *STRICT, *sdk_flags("--cflags"), *extra, "-shared", "-o", path, *files,
+            [compiler, *strict, *sdk_flags("--cflags"), *extra, "-shared", "-o", path, *files,
              *sdk_flags("--libs"), *last], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={**os.environ, "LC_ALL": "C"}, timeout=120)
         return path, done.stdout if done.returncode else None
@@ -159,7 +159,7 @@ class Declarations(Compiling):
                 source = f"{self.folder}/header.c"
                 with open(source, "w", encoding="utf-8") as out:
                     out.write(f"#include <{header}>\nextern int unit_is_not_empty;\n")
-                done = subprocess.run([compiler, *STRICT, *sdk_flags("--cflags"), "-fsyntax-only",
+                done = subprocess.run([compiler, *strict, *sdk_flags("--cflags"), "-fsyntax-only",
                                        source], text=True, stdout=subprocess.PIPE,
                                       stderr=subprocess.STDOUT, timeout=60)
                 self.assertEqual(done.returncode, 0, f"{compiler} {header}:\n{done.stdout}")
@@ -174,6 +174,83 @@ class Exports(Compiling):
             lines = subprocess.run(["nm", "-D", "--defined-only", path], check=True, text=True,
                                    stdout=subprocess.PIPE).stdout.splitlines()
             self.assertEqual([line.split()[-1] for line in lines], ["rt_module"])
+
+
+TABLE = """
+#include <rt/rt.h>
+#include <rt/cap/sql.h>
+RT_MODULE("sample", "1.2.3", "A module to compile")
+RT_REQUIRES(sql, 1)
+#define ORDER_COLUMNS(KEY, COLUMN) \\
+    KEY(id, id, "ord") COLUMN(text, sku) COLUMN(int, quantity) COLUMN(bool, paid) \\
+    COLUMN(double_or_null, weight) COLUMN(ref_or_null, customer, "cus") COLUMN(bytes, photo) \\
+    COLUMN(created_at, created_at) COLUMN(deleted_at, deleted_at) COLUMN(version, version)
+RT_TABLE(order, "orders", ORDER_COLUMNS)
+RT_LOOKUP(order, by_sku, sku, quantity)
+#define LINE_COLUMNS(KEY, COLUMN) KEY(ref, order_id, "ord") KEY(int, line) COLUMN(text, sku)
+RT_TABLE(line, "order_lines", LINE_COLUMNS)
+RT_LOOKUP_ALL(line, of_order, order_id)
+int use(rt_ctx *ctx);
+int use(rt_ctx *ctx)
+{
+    struct order order = {.sku = "tea", .quantity = 2};
+    struct line line, *found[1];
+    struct order_page page;
+    RT_TRY(order_insert(ctx, sql, &order));
+    RT_TRY(order_find(ctx, sql, order.id, &order));
+    RT_TRY(line_find(ctx, sql, order.id, 1, &line));
+    RT_TRY(line_find_many(ctx, sql, &(struct line_key){order.id, 1}, 1, found));
+    RT_TRY(order_by_sku(ctx, sql, "tea", 2, &order));
+    return order_page(ctx, sql, RT_SELECT(RT_WHERE(rt_is(order, quantity, RT_IN, 1, 2),
+                                                   rt_is(order, sku, RT_PREFIX, "t")),
+                                          RT_ORDER(rt_descending(order, created_at))), &page);
+}
+RT_REGISTER(registry) { (void)registry; return 0; }
+"""
+
+
+class Tables(Compiling):
+    """Of TABLE, what is replaced, by what, and what the compiler has to say then."""
+
+    WRONG = (
+        ('.sku = "tea"', ".sku = 3", "sku|pointer"),
+        (".quantity = 2}", '.quantity = "two"}', "int"),
+        ("order_insert(ctx, sql, &order)", "order_insert(ctx, sql, &line)", "incompatible"),
+        ("order_find(ctx, sql, order.id", "order_find(ctx, sql, 5", "pointer"),
+        ("order.id, 1, &line", "order.id, order.id, &line", "int"),
+        ("order.id, 1, &line", "order.id, &line", "too few|expected"),
+        ("(ctx, sql, &(struct line_key){order.id, 1}", "(ctx, sql, &(struct order_key){order.id}", "incompatible"),
+        ('"tea", 2, &order', '2, "tea", &order', "pointer"),
+        ("RT_IN, 1, 2", 'RT_IN, 1, "two"', "int"),
+        ("order, quantity, RT_IN", "order, quality, RT_IN", "quality"),
+        ('RT_PREFIX, "t"', "RT_PREFIX, 1", "pointer"),
+        ("order, created_at))", "order, made_at))", "made_at"),
+        ("struct order_page page", "struct line_page page", "incompatible"),
+        ("COLUMN(int, quantity)", "COLUMN(integer, quantity)", "integer|specifier"),
+        ("COLUMN(int, quantity)", 'COLUMN(int, quantity, "qty")', "column `quantity`: a prefix is what `id`"),
+        ('KEY(id, id, "ord")', "KEY(id, id)", "column `id`: a prefix is what `id`"),
+        ("KEY(int, line)", "KEY(int_or_null, line)", "column `line` cannot be of a key"),
+        ('KEY(id, id, "ord") COLUMN', 'COLUMN(text, id) COLUMN', "orders has no key"),
+        ('RT_TABLE(line', "RT_TABLE_WITH_SHADOW(line", "order_lines has two columns"),
+    )
+
+    def test_a_table_that_is_used_as_it_was_declared_compiles(self):
+        for compiler in COMPILERS:
+            self.built(compiler, TABLE)
+
+    def test_a_wrong_type_does_not_compile(self):
+        for before, after, complaint in self.WRONG:
+            self.assertIn(before, TABLE)
+            for compiler in COMPILERS:
+                with self.subTest(compiler=compiler, after=after):
+                    said = self.refused(compiler, TABLE.replace(before, after, 1))
+                    self.assertRegex(said, complaint)
+
+    def test_nor_does_it_where_an_author_asks_for_no_warnings(self):
+        for before, after, complaint in self.WRONG:
+            for compiler in COMPILERS:
+                with self.subTest(compiler=compiler, after=after):
+                    self.refused(compiler, TABLE.replace(before, after, 1), strict=["-fPIC", "-O2"])
 
 
 class ManifestNotes(Compiling):

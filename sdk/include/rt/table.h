@@ -44,27 +44,28 @@
  * `key…` stands for one parameter a column of the key; `selection` is of rt/selection.h, NULL:
  * every row.
  *
- *   order_insert(ctx, sql, row)           stamps id (unless it is set), created, updated, version 1
- *   order_insert_many(ctx, sql, rows, count)  all or none
- *   order_update(ctx, sql, row)           where key and version are the row's; stamps updated and
- *                                         version. -RT_EABORTED: the version is another (domain
- *                                         VERSION_CONFLICT); -RT_ENOT_FOUND: it is gone
- *   order_save(ctx, sql, row)             inserts, or updates what has its key: the last one wins.
- *                                         -RT_EFAILED_PRECONDITION: that one is deleted
+ *   order_insert(ctx, sql, row)      stamps id (unless it is set), created, updated, version 1
+ *   order_insert_many(ctx, sql, rows, count)    all of them or none
+ *   order_update(ctx, sql, row)      where key and version are the row's; stamps updated, version.
+ *                      -RT_EABORTED: the version is another (domain VERSION_CONFLICT);
+ *                      -RT_ENOT_FOUND: it is gone
+ *   order_save(ctx, sql, row)        inserts, or updates what has its key: the last one wins.
+ *                      -RT_EFAILED_PRECONDITION: that one is deleted
  *   order_find(ctx, sql, key…, row)
- *   order_find_many(ctx, sql, keys, count, found)  found[i], an array of the caller's, belongs to
- *                                         keys[i]; NULL: there is none
- *   order_exists(ctx, sql, key…)          1 or 0
+ *   order_find_many(ctx, sql, keys, count, found)
+ *                      found[i], an array of the caller's, belongs to keys[i]; NULL: none
+ *   order_exists(ctx, sql, key…)     1 or 0
  *   order_count(ctx, sql, selection, count)
  *   order_first(ctx, sql, selection, row)
- *   order_all(ctx, sql, selection, page)      for what fits in memory
- *   order_page(ctx, sql, selection, page)     page `number`, with total and pages
- *   order_scroll(ctx, sql, selection, page)   the rows after the cursor `after`; `next` is the
- * cursor of those after them, NULL: there are none. Steady while rows are inserted and deleted. It
- * shows what it is made of: the columns of the order order_delete(ctx, sql, key…)
- *   order_delete_many(ctx, sql, keys, count, deleted)  those of them that there were
+ *   order_all(ctx, sql, selection, page)        for what fits in memory
+ *   order_page(ctx, sql, selection, page)       page `number`, with total and pages
+ *   order_scroll(ctx, sql, selection, page)     the rows after the cursor `after`
+ *                      `next` is the cursor of those after them, NULL: there are none. Steady
+ *                      while rows come and go. A cursor shows the values it was made of
+ *   order_delete(ctx, sql, key…)
+ *   order_delete_many(ctx, sql, keys, count, deleted)   those of them that there were
  *   order_restore(ctx, sql, key…)
- *   order_purge(ctx, sql, before, purged) for good, what was deleted softly before that time
+ *   order_purge(ctx, sql, before, purged)       for good, what was deleted before that time
  *
  * Soft delete: with a column `deleted_at` order_delete only marks the row, and nothing but
  * restore, purge and a selection with `.deleted = true` sees it again. RT_TABLE_WITH_SHADOW moves
