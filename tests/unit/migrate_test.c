@@ -388,6 +388,44 @@ static void tables_are_compared(void)
     }
 }
 
+static const rt_column moved_columns[] = {
+    {.name = "id", .type = RT_SQL_TEXT, .flags = RT_COLUMN_KEY | RT_COLUMN_ID},
+    {.name = "quantity", .type = RT_SQL_INT},
+    {.name = "deleted_at", .type = RT_SQL_TIME, .flags = RT_COLUMN_NULLABLE | RT_COLUMN_DELETED_AT},
+};
+static const rt_table moved = {.size = sizeof(rt_table),
+                               .name = "orders",
+                               .columns = moved_columns,
+                               .column_count = 3,
+                               .shadow = "orders_deleted"};
+static const rt_table *const moved_tables[] = {&moved};
+
+static void marks_are_looked_for_in_the_shadow_alone(void)
+{
+    static const struct {
+        const char *change, *differences;
+    } cases[] = {
+        {"CREATE TABLE orders_deleted (id text PRIMARY KEY, quantity bigint, deleted_at "
+         "timestamptz)",
+         ""},
+        {"CREATE TABLE orders_deleted (id text PRIMARY KEY, quantity bigint)",
+         "table `orders_deleted`, column `deleted_at` is missing"},
+        {"SELECT 1", "table `orders_deleted` is missing"},
+    };
+    rt_slice slice = slice_of(three, 3);
+    slice.tables = moved_tables;
+    slice.table_count = 1;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct trial trial = {0};
+        begin(RT_SQL_SQLITE);
+        SUCCEEDS(&trial, &slice, apply);
+        change(cases[i].change);
+        SUCCEEDS(&trial, &slice, compare);
+        CU_ASSERT_STRING_EQUAL(trial.differences, cases[i].differences);
+        finish();
+    }
+}
+
 /* --- what a module may register -------------------------------------------------------------- */
 
 static void slices_are_judged(void)
@@ -505,6 +543,8 @@ RT_TEST_MAIN("migrate", {"all migrations are applied in order, once", all_are_ap
               what_was_changed_is_ahead_or_was_left_out_is_found},
              {"what is missing is counted and named", what_is_missing_is_counted_and_named},
              {"declared tables are compared with those of the database", tables_are_compared},
+             {"marks of deletion are looked for in the shadow alone",
+              marks_are_looked_for_in_the_shadow_alone},
              {"what a module registers is judged", slices_are_judged},
              {"scripts are taken apart into statements", scripts_are_taken_apart},
              {"any bytes are taken apart without leaving them", any_bytes_are_taken_apart})
