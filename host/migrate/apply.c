@@ -81,7 +81,10 @@ static int try_lock(rt_ctx *ctx, const rt_migrate_job *job)
 {
     struct rt_sql_slot *sql = rt_migrate_sql(job);
     rt_sql_rows rows = {.size = sizeof rows};
-    RT_TRY(rt_sql_begin(ctx, sql, &(rt_sql_transaction){.size = sizeof(rt_sql_transaction)}));
+    /* What another one committed before it gave the lock away is to be seen, whatever the server's
+     * default is. */
+    const rt_sql_transaction options = {.size = sizeof options, .isolation = RT_SQL_READ_COMMITTED};
+    RT_TRY(rt_sql_begin(ctx, sql, &options));
     if (rt_migrate_dialect(ctx, job) != RT_SQL_POSTGRES)
         return 1;
     int result =
@@ -100,6 +103,14 @@ static int begin_locked(rt_ctx *ctx, const rt_migrate_job *job)
     return locked < 0 ? locked : 0;
 }
 
+/* Who is cancelled or out of time cannot wait for an answer: the end of the unit of work rolls
+ * back. */
+static void give_up(rt_ctx *ctx, const rt_migrate_job *job, int result)
+{
+    if (result != -RT_ECANCELED && result != -RT_EDEADLINE)
+        rt_sql_rollback(ctx, rt_migrate_sql(job));
+}
+
 /* --- one migration --------------------------------------------------------------------------- */
 
 /* Each by itself: several in one message of PostgreSQL's would be a transaction. */
@@ -115,13 +126,23 @@ static int run_statements(rt_ctx *ctx, void *argument)
     return 0;
 }
 
+/* The transaction waits meanwhile with the lock, as long as it takes. What asked for rows last
+ * keeps its snapshot until the next command, and an index would wait for that. */
+static int run_apart(rt_ctx *ctx, struct step *step)
+{
+    static const char wait_idly[] = "SET LOCAL idle_in_transaction_session_timeout = 0";
+    RT_TRY(
+        rt_sql_exec(ctx, rt_migrate_sql(step->job), RT_SQL_WITH(RT_SQL_SCRIPT, wait_idly), NULL));
+    return rt_migrate_apart(ctx, step->job, run_statements, step);
+}
+
 static int run_text(rt_ctx *ctx, struct step *step)
 {
     const char *text = step->entry->text;
     if (!text)
         return 0;
     if (rt_migration_is_apart(text))
-        return rt_migrate_apart(ctx, step->job, run_statements, step);
+        return run_apart(ctx, step);
     step->statement = text;
     return rt_sql_exec(ctx, rt_migrate_sql(step->job), RT_SQL_WITH(RT_SQL_SCRIPT, text), NULL);
 }
@@ -185,7 +206,7 @@ int rt_migrations_apply(rt_ctx *ctx, const rt_migrate_job *job, rt_migrations *s
         RT_TRY(begin_locked(ctx, job));
         result = apply_next(ctx, job, state);
         if (result <= 0)
-            rt_sql_rollback(ctx, rt_migrate_sql(job));
+            give_up(ctx, job, result);
     } while (result > 0);
     return result;
 }
