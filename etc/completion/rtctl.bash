@@ -44,7 +44,7 @@ _rtctl_value()
 
 _rtctl()
 {
-    local subcommands="validate plan graph config modules inspect crashes status health stop reload upgrade log-level log-reopen quarantine fibers metrics top call explain new version help"
+    local subcommands="validate plan graph config modules inspect crashes status health stop reload upgrade log-level log-reopen quarantine fibers metrics top call migrate explain new embed version help"
     local common="--config --environment --set --foreground --env-file --no-secrets --help"
     if [ "$COMP_CWORD" -eq 1 ]; then
         _rtctl_words "$subcommands --help --version"
@@ -52,7 +52,7 @@ _rtctl()
     fi
     _rtctl_value && return
     case ${COMP_WORDS[1]} in
-    validate) _rtctl_words "--load --strict --json $common" ;;
+    validate) _rtctl_words "--load --connect --strict --json $common" ;;
     plan | config) _rtctl_words "--json $common" ;;
     graph) _rtctl_words "--format $common" ;;
     modules) _rtctl_words "$common" ;;
@@ -82,6 +82,18 @@ _rtctl()
     fibers | metrics) _rtctl_words "--socket $common" ;;
     top) _rtctl_words "--interval --once --socket $common" ;;
     call) _rtctl_words "--list --describe --instance --timeout --worker --socket $common" ;;
+    migrate)
+        case $COMP_CWORD in
+        2) _rtctl_words "status plan up verify --slice --to --json $common" ;;
+        *) _rtctl_words "--slice --to --json $common" ;;
+        esac
+        ;;
+    embed)
+        case ${COMP_WORDS[COMP_CWORD]} in
+        -*) _rtctl_words "-o --depfile" ;;
+        *) _rtctl_files ;;
+        esac
+        ;;
     crashes) _rtctl_words "$(_rtctl_names crashes) $common" ;;
     explain) _rtctl_words "$(_rtctl_names explain) --help" ;;
     new) _rtctl_words "$([ "$COMP_CWORD" -eq 2 ] && echo plugin) --help" ;;

@@ -113,6 +113,12 @@ simple("serves-unknown", ["serves=routes, pages"])
 simple("serves-nothing", ["serves="])
 simple("needs-unknown", ["needs=execute, moonlight"])
 simple("enabled-in-unknown", ["enabled-in=developement"])
+simple("second-slice", ["slice=orders"], ["slice=users"],
+       ["requires=sql/1", "methods=query:RT_WAITS,"])
+simple("slice-without-a-database", ["slice=orders"])
+simple("slice-of-an-optional-database", ["slice=orders"],
+       ["optional=sql/1", "methods=query:RT_WAITS,"])
+simple("slice-with-a-bad-name", ["slice=Orders!"], ["requires=sql/1", "methods=query:RT_WAITS,"])
 simple("stack-too-small", ["stack=4096"])
 simple("stack-of-a-constant", ["stack=STACK_SIZE"])
 simple("topic-with-a-space", ["handles=order placed", "version=1"])

@@ -6,8 +6,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#ifdef PROVIDER /* serves no routes: it is there for others */
+#include "probe.h"
+RT_MODULE("moody-provider", "1.0.0", "Is as healthy as its setting says")
+RT_PROVIDES(probe, 1, production, 100)
+#else
 RT_MODULE("moody", "1.0.0", "Is as healthy as it is told to be")
 RT_SERVES(routes)
+#endif
 RT_OPTION(string, mood, RT_DEFAULT("healthy"), "How it is at first")
 RT_OPTION(string, prefix, RT_DEFAULT(""), "What its paths begin with")
 RT_OPTION(duration, start_takes, RT_DEFAULT("0 s"), "For how long its start waits")
@@ -192,6 +198,10 @@ RT_REGISTER(registry)
     rt_ctx *ctx = rt_registry_context(registry);
     const char *prefix = RT_GET(ctx, prefix);
     RT_TRY(rt_on(registry, .start = start, .stop = stop, .health = health));
+#ifdef PROVIDER
+    RT_TRY(rt_provide(registry, probe));
+    return 0;
+#endif
     RT_TRY(rt_route(registry, RT_GET, rt_format(ctx, "%s/mood/{mood}", prefix), set_mood));
     RT_TRY(rt_route(registry, RT_GET, rt_format(ctx, "%s/wait", prefix), wait_a_while));
     return rt_route(registry, RT_GET, rt_format(ctx, "%s/spin", prefix), hold_the_loop);

@@ -24,10 +24,19 @@ PROVOKED_ELSEWHERE = {
     "RT0129": "unit/config_test.c",
     "RT0407": "scenario/test_rtd.py",
     "RT0421": "scenario/test_privileges.py",
+    "RT0325": "scenario/test_migrate.py",
     "RT0711": "scenario/test_rtd.py",
     "RT0712": "scenario/test_rtd.py",
     "RT0714": "scenario/test_load.py",
+    "RT0715": "scenario/test_migrate.py",
+    "RT0716": "scenario/test_migrate.py",
+    "RT0717": "scenario/test_migrate.py",
+    "RT0718": "scenario/test_migrate.py",
+    "RT0719": "scenario/test_migrate.py",
     "RT0720": "scenario/test_privileges.py",
+    "RT0721": "scenario/test_migrate.py",
+    "RT0722": "scenario/test_migrate.py",
+    "RT0723": "scenario/test_migrate.py",
 }
 ACCEPT = os.environ.get("RT_ACCEPT")
 

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 
 from databases import Postgres
-from deployment import (BUILD, RTCTL, Deployment, deployment_of, free_port, wait_for)
+from deployment import (BUILD, RTCTL, TOP, Deployment, deployment_of, free_port, wait_for)
 
 SQL_PLUGINS = os.path.join(BUILD, "plugins")
 NAMES = ["create_notes", "add_stars", "by_stars"]
@@ -105,11 +105,14 @@ class Case(unittest.TestCase):
         text = made.database.ask("SELECT number, name FROM rt_migrations ORDER BY number")
         return [line.split("|")[1] for line in text.splitlines()]
 
-    def ready(self, made, *arguments):
-        with deployment_of(made):
-            made.start_ready(*arguments)
-            self.assertEqual(made.get("/notes"), (200, "1 notes"))
-            self.assertEqual(made.stop(), 0, made.log())
+    def ready(self, made):
+        """It serves, and is stopped again; what it logged."""
+        with open(made.log_file, "w", encoding="utf-8"):
+            pass
+        made.start_ready()
+        self.assertEqual(made.get("/notes"), (200, "1 notes"))
+        self.assertEqual(made.stop(), 0, made.log())
+        return made.log()
 
     def refused(self, made, status, *texts):
         """It ends by itself; the last line says why."""
@@ -124,9 +127,9 @@ class Case(unittest.TestCase):
 class Starts:
     def test_a_development_start_applies_what_is_missing_and_the_next_finds_it_done(self):
         made = self.deploy()
-        self.ready(made)
+        log = self.ready(made)
         self.assertEqual(self.applied(made), NAMES)
-        self.assertIn("migration 2 `add_stars` of slice `notes` applied in ", made.log())
+        self.assertIn("migration 2 `add_stars` of slice `notes` applied in ", log)
         before = made.database.ask("SELECT * FROM rt_migrations")
         self.ready(made)
         self.assertEqual(made.database.ask("SELECT * FROM rt_migrations"), before)
@@ -322,16 +325,16 @@ class Commands:
 
     def test_mistakes_on_the_command_line_are_told(self):
         made = self.deploy()
-        for arguments, text in ((("upp",), "unknown word `upp` (did you mean `up`?)"),
+        for arguments, text in ((("upp",), "unknown word `upp`, did you mean `up`?"),
                                 (("up", "--to", "2"), "`--to` needs `--slice`"),
                                 (("status", "--slice", "notes", "--to", "2"), "for `up` alone"),
                                 (("up", "--slice", "notes", "--to", "two"), "not `two`"),
-                                (("up", "--slice", "note"), "(did you mean `notes`?)"),
+                                (("up", "--slice", "note"), "the slice `note`, did you mean `notes`?"),
                                 (("up", "down"), "unexpected word `down`")):
             with self.subTest(arguments=arguments):
                 out, err = self.expect(made, 2, *arguments)
                 self.assertEqual(out, "")
-                self.assertIn(text, err.replace("; did you mean", " (did you mean"))
+                self.assertIn(text, err)
 
 
 class Connect:
@@ -346,6 +349,7 @@ class Connect:
         self.assertEqual(status, 0, told)
         self.assertIn(f"provider `{self.kind.module}` can be used", told["RT0722"])
         self.assertIn("would migrate its database: slice `notes` lacks 3", told["RT0723"])
+        self.assertIn("info[RT0723]: module `notes` would", made.rtctl("validate", "--connect").stdout)
         self.configure(made, "production")
         status, told = self.connect(made)
         self.assertEqual(status, 1)
@@ -364,9 +368,8 @@ class OnSqlite(Starts, Commands, Connect, Case):
         made = self.deploy()
         made.database.config = 'sqlite: { path = ":memory:"; };\n'
         self.configure(made)
-        self.ready(made)
-        self.ready(made)
-        self.assertEqual(made.log().count("migration 3 `by_stars` of slice `notes` applied"), 2)
+        for _ in range(2):
+            self.assertIn("migration 3 `by_stars` of slice `notes` applied", self.ready(made))
 
     def test_relative_paths_are_those_of_rtd(self):
         made = self.deploy()
@@ -469,6 +472,86 @@ class OnPostgres(Starts, Commands, Connect, Case):
         self.configure(made)
         _, err = self.expect(made, 1, "up")
         self.assertIn("permission denied", err)
+
+
+class Embed(unittest.TestCase):
+    """`rtctl embed`; unit/embed_test.c has what is refused, and why."""
+
+    FOLDER = os.path.join(TOP, "tests", "plugins", "migrations")
+
+    def setUp(self):
+        self.made = Deployment()
+        self.addCleanup(self.made.close)
+
+    def embed(self, *arguments):
+        return subprocess.run([RTCTL, "embed", *arguments], text=True, check=False, timeout=60,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def test_it_writes_what_the_build_of_plugins_uses(self):
+        outcome = self.embed(self.FOLDER)
+        self.assertEqual((outcome.returncode, outcome.stderr), (0, ""))
+        with open(os.path.join(BUILD, "tests", "plugins", "notes_migrations.h"),
+                  encoding="utf-8") as file:
+            self.assertEqual(outcome.stdout, file.read())
+
+    def test_what_it_was_made_of_is_told_to_make(self):
+        header, told = self.made.path("a b.h"), self.made.path("told")
+        outcome = self.embed(self.FOLDER + "/", "-o", header, "--depfile", told)
+        self.assertEqual((outcome.returncode, outcome.stdout, outcome.stderr), (0, "", ""))
+        with open(told, encoding="utf-8") as file:
+            text = file.read()
+        self.assertTrue(text.startswith(header.replace(" ", "\\ ") + f": {self.FOLDER} \\\n"))
+        self.assertEqual(text.count(".sql"), 4)
+
+    def test_problems_are_all_told_and_nothing_is_written(self):
+        folder, header = self.made.path("migrations"), self.made.path("header.h")
+        os.mkdir(folder)
+        for name in ("0002_a.sql", "3_b.sql"):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write("SELECT 1;\n")
+        outcome = self.embed(folder, "-o", header)
+        self.assertEqual(outcome.returncode, 1)
+        self.assertEqual(outcome.stderr.splitlines(), [
+            f"rtctl embed: `{folder}/0002_a.sql` follows a gap: 0001 is missing",
+            f"rtctl embed: `{folder}/3_b.sql` is not named like `0001_create_orders.sql`"])
+        self.assertFalse(os.path.exists(header))
+
+    def test_wrong_usage_and_places_that_cannot_be_written_are_told(self):
+        for arguments in ((), ("-o", "x"), (self.FOLDER, "-o"), (self.FOLDER, "--nonsense"),
+                          (self.FOLDER, "--depfile", "x")):
+            with self.subTest(arguments=arguments):
+                outcome = self.embed(*arguments)
+                self.assertEqual((outcome.returncode, outcome.stdout), (2, ""))
+                self.assertIn("usage: rtctl embed FOLDER [-o FILE]", outcome.stderr)
+        outcome = self.embed(self.FOLDER, "-o", "/nowhere/x.h")
+        self.assertEqual(outcome.returncode, 2)
+        self.assertIn("cannot write `/nowhere/x.h`: no such file or directory", outcome.stderr)
+
+
+class Providers(unittest.TestCase):
+    """What `validate --connect` says of providers that start."""
+
+    def test_how_each_is_is_told(self):
+        for mood, status, text in (
+                ("unhealthy", 1, "error[RT0719]: provider `moody-provider` is unhealthy: no "
+                 "connection"),
+                ("degraded", 0, "warning[RT0721]: provider `moody-provider` is degraded: 1 of 2"),
+                ("healthy", 0, "info[RT0722]: provider `moody-provider` can be used: it started, "
+                 "and is healthy"),
+                ("hanging", 1, "error[RT0719]: provider `moody-provider` is unhealthy: it did not end"),
+                ("crash", 1, "error[RT0702]: module `moody-provider` crashed while asking for the "
+                 "health of")):
+            with self.subTest(mood=mood):
+                made = Deployment(("front", "moody-provider"))
+                self.addCleanup(made.close)
+                made.write(f'moody-provider: {{ mood = "{mood}"; trace = "$TRACE"; }};\n'
+                           'start_timeout = "2 s";\n')
+                outcome = made.rtctl("validate", "--connect")
+                self.assertEqual(outcome.returncode, status, outcome.stdout)
+                self.assertIn(text, outcome.stdout)
+                self.assertEqual(made.trace()[:1], ["starting moody-provider"])
+                if mood != "crash":
+                    self.assertEqual(made.trace()[-1], "stopping moody-provider")
 
 
 class Refusals(unittest.TestCase):

@@ -21,12 +21,13 @@ MARK = "s3cr3tM4RK"
 SMTP = 'email-smtp: {\n    host = "mail.example.org";\n    user = "shop";\n    %s\n};\n'
 SUBCOMMANDS = ["validate", "plan", "graph", "config", "modules", "inspect", "crashes", "status",
                "health", "stop", "reload", "upgrade", "log-level", "log-reopen", "quarantine",
-               "fibers", "metrics", "top", "call", "explain", "new", "version"]
+               "fibers", "metrics", "top", "call", "migrate", "explain", "new", "embed", "version"]
 COMPOSING = ["validate", "plan", "graph", "config", "modules", "inspect"]
 # of a running rtd: test_control.py, test_logs.py, test_quarantine.py, test_fibers.py,
 # test_metrics.py, test_top.py, test_call.py
 ASKING = ["status", "health", "stop", "reload", "upgrade", "log-level", "log-reopen", "quarantine",
           "fibers", "metrics", "top", "call"]
+MIGRATING = ["migrate", "embed"]  # test_migrate.py
 SHOWING = [["validate"], ["plan"], ["graph"], ["config"], ["modules"], ["inspect", "orders"],
            ["explain"], ["version"], ["--help"], ["validate", "--help"], ["help", "new"]]
 
@@ -687,7 +688,7 @@ class Documented(Folder):
         self.assertEqual(set(re.findall(r"(?m)^\.Cm ([a-z-]+)", synopsis)), described)
 
     def test_the_manual_describes_the_options_of_the_help_and_no_others(self):
-        offered = set().union(*(self.helped(name) for name in COMPOSING + ASKING))
+        offered = set().union(*(self.helped(name) for name in COMPOSING + ASKING + MIGRATING))
         self.assertGreater(len(offered), 8)
         described = {f"--{name}" for name in
                      re.findall(r"(?m)^\.(?:It )?Fl -([a-z-]+)", self.manual())}

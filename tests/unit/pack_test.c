@@ -73,6 +73,7 @@ static rt_plan_instance instances[] = {
      .serves = RT_SERVES_ROUTES | RT_SERVES_EVENTS,
      .stack_size = 65536,
      .needs = RT_NEEDS_EXECUTE | RT_NEEDS_FILES,
+     .slice = "shop",
      .paths = paths,
      .path_count = 2,
      .bindings = bindings,
@@ -213,6 +214,7 @@ static void members_have_their_values(void)
         CU_ASSERT_STRING_EQUAL(copy->documents[RT_DOCUMENT_CONFIG], "[]");
         CU_ASSERT_PTR_NULL(copy->documents[RT_DOCUMENT_PLAN]);
         CU_ASSERT_EQUAL(orders->needs, RT_NEEDS_EXECUTE | RT_NEEDS_FILES);
+        CU_ASSERT_STRING_EQUAL(orders->slice, "shop");
         CU_ASSERT_EQUAL(orders->path_count, 2);
         CU_ASSERT_STRING_EQUAL(orders->paths[1].path, "shop.db");
         CU_ASSERT_TRUE(orders->paths[1].write);
