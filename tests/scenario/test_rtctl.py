@@ -410,7 +410,8 @@ class Json(Folder):
         placed = self.report(1, "--config", "bad.conf")
         setting = json.loads(self.expect(0, "config", "--json").stdout)[0]
         plan = json.loads(self.expect(0, "plan", "--json").stdout)
-        printed = {*report, *setting, *plan, *(member for one in report["diagnostics"] +
+        migrations = json.loads(self.rtctl("migrate", "--json").stdout)
+        printed = {*report, *setting, *plan, *migrations, *(member for one in report["diagnostics"] +
                                                placed["diagnostics"] + plan["modules"]
                                                for member in one)}
         self.assertEqual(printed, documented)
