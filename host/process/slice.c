@@ -128,10 +128,14 @@ static int open_slice(rt_ctx *ctx)
     rt_running *running = (rt_running *)ctx->instance;
     const char *who = running->runtime->plan->host.name;
     rt_migrate_job job = rt_slice_job(running, rt_slice_applied_by(rt_unit_arena(ctx), who));
+    uint64_t began = rt_host_now();
     job.applied = log_applied;
     job.argument = running;
     RT_TRY(bring_up(ctx, running, &job));
-    return compare_tables(ctx, running, &job);
+    RT_TRY(compare_tables(ctx, running, &job));
+    rt_log_host(RT_LOG_DEBUG, "module `%s`: the database of slice `%s` is as it should be, %.1f ms",
+                running->plan->name, running->plan->slice, (double)(rt_host_now() - began) / 1e6);
+    return 0;
 }
 
 bool rt_slice_open(rt_ctx *ctx, rt_running *running)
