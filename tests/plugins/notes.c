@@ -45,7 +45,7 @@ static const rt_table notes = {.size = sizeof(rt_table),
 
 #if defined(OLDER)
 static const rt_migration known[] = {{1, 0, "create_notes", rt_migration_1, rt_migration_1},
-                                          {2, 0, "add_stars", rt_migration_2, rt_migration_2}};
+                                     {2, 0, "add_stars", rt_migration_2, rt_migration_2}};
 RT_UNUSED static const void *const unused = rt_migrations;
 #elif defined(CHANGED)
 #define SECOND "ALTER TABLE notes ADD COLUMN stars bigint;"

@@ -21,6 +21,11 @@
  * applied is never changed: its checksum (SHA-256 of its text) is compared. Then the declared
  * tables are compared with those of the database.
  *
+ * A text for PostgreSQL whose first line is `-- rt: no transaction` runs statement by statement
+ * outside of one, as CREATE INDEX CONCURRENTLY must. If it fails, what it did before that stays and
+ * it is run again from its beginning, so it is written to bear that (DROP INDEX CONCURRENTLY IF
+ * EXISTS first). No text begins or ends a transaction itself.
+ *
  * Ownership: what is registered is constant and lives as long as the module. Nothing here waits.
  * Errors: -RT_EINVALID_ARGUMENT for numbers that do not ascend from 1, empty texts, no handle.
  */
@@ -52,8 +57,8 @@ typedef struct rt_slice {
 } rt_slice;
 
 /* In the module's file: a line of the manifest, and the option `migrate`. Once. */
-#define RT_SLICE(name_)                                  \
-    RT_NOTE("slice=" name_ "\0")                         \
+#define RT_SLICE(name_)                              \
+    RT_NOTE("slice=" name_ "\0")                     \
     RT_OPTION(enum, migrate, RT_VALUES(auto, check), \
               "Missing migrations at a start: applied, or the start is refused; by environment")
 
