@@ -1,16 +1,18 @@
 """orders: the example application, from outside."""
 
 import concurrent.futures
+import glob
 import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import unittest
 import urllib.parse
 
 from databases import Postgres
-from running import Runtime, free_port
+from running import PATIENCE, PREFIX, Runtime, free_port
 
 ORDER = {"sku": "tea", "quantity": 2, "email": "ann@example.org"}
 
@@ -27,9 +29,9 @@ class Orders(unittest.TestCase):
     def stop(self):
         self.assertEqual(self.runtime.stop(), 0, self.runtime.log)
 
-    def restart(self, extra):
+    def restart(self, extra, environment):
         self.stop()
-        self.runtime = Runtime(self.folder, ["orders"], extra)
+        self.runtime = Runtime(self.folder, ["orders"], extra, environment)
 
     def place(self, order):
         body = order if isinstance(order, bytes) else json.dumps(order)
@@ -148,10 +150,10 @@ class Orders(unittest.TestCase):
         self.assertEqual(len(self.runtime.get("/orders?limit=100")[1]), 60)
 
     def kept(self, settings):
-        """Orders outlive the server; a second one, of two workers, sees them."""
+        """Orders outlive the server; two workers of another one share them."""
         self.start(settings)
         _, headers, order = self.place(ORDER)
-        self.restart(f"workers = 2; {settings}")
+        self.restart(serious(settings), "staging")
         self.assertEqual(self.runtime.get(headers["Location"]), (200, order))
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             placed = list(pool.map(lambda _: self.place(ORDER), range(40)))
@@ -160,9 +162,22 @@ class Orders(unittest.TestCase):
         self.assertEqual({order["id"] for order in self.runtime.get("/orders?limit=100")[1]},
                          everything)
 
+    def in_file(self):
+        return f'sqlite: {{ path = "{os.path.join(self.folder, "orders.db")}"; }};'
+
+    def refused(self, extra):
+        """What a server says that does not start; its port may take connections for a moment."""
+        try:
+            runtime = Runtime(self.folder, ["orders"], extra, "staging")
+        except AssertionError as error:
+            return str(error)
+        self.addCleanup(runtime.stop)
+        self.assertNotEqual(runtime.child.wait(PATIENCE), 0)
+        return runtime.log
+
     def test_file(self):
         """orders in a file outlive the server, and several workers share them"""
-        self.kept(f'sqlite: {{ path = "{os.path.join(self.folder, "orders.db")}"; }};')
+        self.kept(self.in_file())
 
     def test_postgres(self):
         """three lines bring the orders to postgres"""
@@ -170,10 +185,26 @@ class Orders(unittest.TestCase):
             self.kept(f'postgres: {{\n    url = "{server.url}";\n}};')
             self.stop()
 
-    def test_memory_is_one_worker(self):
-        """orders in memory are one worker's alone, which a plan with more is refused for"""
-        with self.assertRaisesRegex(AssertionError, "RT03[0-9]{2}.*sqlite"):
-            self.start("workers = 2;")
+    def test_memory(self):
+        """orders in memory are for development and one worker, and refused elsewhere"""
+        said = self.refused(serious(""))
+        self.assertIn("development-only module `sqlite` would run in staging", said)
+        self.assertIn("`sqlite` keeps its state in one process", said)
+
+    def test_migrated_ahead(self):
+        """where people are served, the table is made by rtctl migrate before the start"""
+        self.assertIn("rtctl migrate up", self.refused(serious(self.in_file())))
+        config, = glob.glob(os.path.join(self.folder, "runtime-*.conf"))
+        subprocess.run([f"{PREFIX}/bin/rtctl", "migrate", "up", "--config", config], check=True,
+                       capture_output=True)
+        self.start(serious(self.in_file()), "staging")
+        self.assertEqual(self.place(ORDER)[0], 201)
+
+
+def serious(settings):
+    """What several workers need besides, with a mail server that is down."""
+    return (f'workers = 2; allow_root = true; {settings}\n'
+            f'email-smtp: {{ host = "127.0.0.1"; port = {free_port()}; }};')
 
 
 if __name__ == "__main__":
