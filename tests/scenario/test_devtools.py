@@ -151,7 +151,7 @@ class Answers(Devtools):
                        "max_body": 0, "streams": False}, self.document("routes"))
         self.assertEqual({one["module"]: one["condition"] for one in self.document("health")},
                          dict.fromkeys(("clock-system", "email-memory", "devtools", "orders",
-                                        "probe-devtools"), "healthy"))
+                                        "probe-devtools", "sqlite"), "healthy"))
         runtime.request("POST", "/letter")
         runtime.request("GET", "/refused")
         calls = [one for one in self.document("effects") if one["consumer"] == "probe-devtools"]
@@ -461,7 +461,7 @@ class Browser(Devtools):
         self.start('probe-devtools: { key = "kettle-on-the-hob"; };')
         seen = self.play_quietly("documents")
         self.assertEqual(seen["nodes"], ["clock-system", "devtools", "email-memory", "orders",
-                                         "probe-devtools"])
+                                         "probe-devtools", "sqlite"])
         self.assertIn(["orders", "email/1", "email-memory", "fallback tier, priority 0"],
                       seen["modules"])
         self.assertIn("/orders/{id}", [row[1] for row in seen["routes"]])

@@ -122,7 +122,7 @@ class Content(unittest.TestCase):
 
     def test_log_lines_of_workers_and_of_rtd_arrive_with_their_trace(self):
         quick = 'logs: { delay = "20 ms"; }; traces: { delay = "20 ms"; };'
-        with collector() as peer, exporting(to(peer, quick), plugins=("orders", "email-memory")) as made:
+        with collector() as peer, exporting(to(peer, quick), plugins=("orders", "email-memory", "sqlite")) as made:
             order = {"sku": "tea-1", "quantity": 2, "email": "ann@example.org"}
             self.assertEqual(post(made, "/orders", order), 201)
             made.process.send_signal(signal.SIGHUP)

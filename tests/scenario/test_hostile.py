@@ -360,7 +360,7 @@ class Idle(unittest.TestCase):
                            "raise the hard limit of open files")
         with contextlib.ExitStack() as stack:
             made = stack.enter_context(deployment(("orders",), folder=f"{RELEASE}/lib/rt/plugins"))
-            for name in ("clock-system", "email-memory"):
+            for name in ("clock-system", "email-memory", "sqlite"):
                 made.add(name, f"{RELEASE}/lib/rt/plugins")
             made.command = lambda *words: [f"{RELEASE}/bin/rtd", "--config", made.config, *words]
             made.start_ready()
