@@ -15,7 +15,7 @@ IDLE = 10_000
 PAIRS = 7
 REQUESTS = 40_000
 CLIENTS = 200
-PATH = "/wait/0"  # orders keeps its state in one process, so it cannot have two workers
+PATH = "/wait/0"  # orders has mail and a database that are one worker's alone without settings
 HELLO = b"GET /hello HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 
