@@ -19,7 +19,7 @@ def programs():
         found[name] = [sys.executable, "-B", f"{HERE}/{name}.py"]
     for name in ("tls", "h2"):
         found[name] = [sys.executable, "-B", f"{HERE}/secured.py", name]
-    for name in ("sql", "redis", "copy"):
+    for name in ("sql", "redis", "copy", "migrate"):
         found[name] = [sys.executable, "-B", f"{HERE}/stored.py", name]
     return found
 

@@ -1,4 +1,4 @@
-"""What sql/1 and redis/1 cost, beside the servers' own clients: `sql`, `redis`, `copy`."""
+"""What sql/1 and redis/1 cost, beside the servers' own clients: `sql`, `redis`, `copy`; and `migrate`."""
 
 import contextlib
 import os
@@ -8,8 +8,8 @@ import sys
 import tempfile
 import time
 
-from common import (PROGRAMS, SERVER_CORE, TOP, cpu_seconds, free_port, get, load, quartiles,
-                    rtd_command, server, spread, verdict, worker_pids)
+from common import (PROGRAMS, RTCTL, SERVER_CORE, TOP, cpu_seconds, free_port, get, load, quartiles,
+                    rtd_command, server, spread, verdict, wall_time, worker_pids)
 
 sys.path.insert(0, f"{TOP}/sdk/testing")
 
@@ -134,13 +134,13 @@ def status(pid, key):
 
 
 def streamed(child, port):
-    """(seconds, MiB that the worker's peak lies above what it had before)."""
+    """(seconds, MiB that the worker's peak lies above what it had before, that)."""
     worker = max(worker_pids(child.pid), key=lambda pid: status(pid, "VmRSS"))
     with open(f"/proc/{worker}/clear_refs", "w", encoding="ascii") as file:
         file.write("5")  # the peak begins anew
     before = status(worker, "VmRSS")
     seconds = nanoseconds(port, f"/stream/{ROWS}") / 1e9
-    return seconds, status(worker, "VmHWM") - before
+    return seconds, status(worker, "VmHWM") - before, before
 
 
 def copy():
@@ -150,20 +150,36 @@ def copy():
         with open(path, "w", encoding="ascii") as file:
             file.writelines(f"{row}\tabcdefghijklmnopqrst\t{row % 1000}\n" for row in range(ROWS))
         with serving("reads", f'postgres: {{ url = "{database.url}"; }};') as (child, port):
-            copied_by_psql(database, path), copied_by_us(database, port)
-            pairs = [(copied_by_us(database, port), copied_by_psql(database, path)) for _ in range(COPIES)]
+            copied_by_psql(database, path)
             streams = [streamed(child, port) for _ in range(COPIES)]
+            pairs = [(copied_by_us(database, port), copied_by_psql(database, path)) for _ in range(COPIES)]
     ours, theirs = zip(*pairs)
     ratios = [a / b for a, b in pairs]
     print(f"{ROWS} rows of three columns, {COPIES} interleaved pairs; median [quartiles]")
     print(f"  copy_rows    {spread(ours, 's')}")
     print(f"  psql \\copy   {spread(theirs, 's')}")
     verdict("loading", quartiles(ratios)[1], 1.2, "of psql's")
-    seconds, growth = zip(*streams)
+    seconds, growth, before = zip(*streams)
     print(f"  streamed in  {spread(seconds, 's')}")
-    print(f"  peak memory above what the worker had  {spread(growth, 'MiB', digits=1)}")
+    print(f"  peak memory above what the worker had  {spread(growth, 'MiB', digits=1)}, "
+          f"at first {before[0]:.1f} MiB")
     verdict("memory of streaming", max(growth), FLAT, "MiB")
 
 
+def migrate():
+    with Postgres(settings=SETTINGS) as database, tempfile.TemporaryDirectory() as folder:
+        command = rtd_command(folder, free_port(), plugins=[f"{PROGRAMS}/../plugins/notes.so"], only="notes",
+                              more=f'postgres: {{ url = "{database.url}"; }};')
+        config = command[1:]
+        wall_time([RTCTL, "migrate", "up", *config])
+        pairs = [(wall_time([RTCTL, "migrate", "up", *config]), wall_time([RTCTL, "validate", "--load", *config]))
+                 for _ in range(PAIRS)]
+    with_it, without = zip(*pairs)
+    print(f"an up-to-date PostgreSQL, {PAIRS} interleaved pairs of whole processes; median [quartiles]")
+    print(f"  rtctl migrate up       {spread(with_it, 'ms', 1e3, 1)}")
+    print(f"  rtctl validate --load  {spread(without, 'ms', 1e3, 1)}")
+    verdict("what migrating adds", 1e3 * quartiles([a - b for a, b in pairs])[1], 20.0, "ms")
+
+
 if __name__ == "__main__":
-    {"sql": sql, "redis": redis, "copy": copy}[sys.argv[1]]()
+    {"sql": sql, "redis": redis, "copy": copy, "migrate": migrate}[sys.argv[1]]()
