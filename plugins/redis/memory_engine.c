@@ -148,6 +148,50 @@ static void reply_unknown(const rt_str *arguments, uint32_t count, rt_output *ou
                  list);
 }
 
+static bool has_arity(int arity, uint32_t count)
+{
+    return arity > 0 ? count == (uint32_t)arity : count >= (uint32_t)-arity;
+}
+
+/* "xgroup|create" for XGROUP and CREATE. */
+static void reply_arity(const char *name, const char *second, rt_output *out)
+{
+    char text[48];
+    int length =
+        snprintf(text, sizeof text, "%s%s%s", name, second ? "|" : "", second ? second : "");
+    for (int i = 0; i < length; i++)
+        text[i] = (char)tolower((unsigned char)text[i]);
+    rt_out_error(out, "ERR wrong number of arguments for '%s' command", text);
+}
+
+static bool check_subcommand(const char *name, const rt_str *arguments, uint32_t count,
+                             rt_output *out)
+{
+    static const struct {
+        const char *name, *second;
+        int arity;
+    } rows[] = {{"XGROUP", "CREATE", -5},     {"XGROUP", "SETID", -5},
+                {"XGROUP", "DESTROY", 4},     {"XGROUP", "CREATECONSUMER", 5},
+                {"XGROUP", "DELCONSUMER", 5}, {"XINFO", "STREAM", -3},
+                {"XINFO", "GROUPS", 3},       {"XINFO", "CONSUMERS", 4}};
+    bool has_seconds = false;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].name, name) != 0)
+            continue;
+        has_seconds = true;
+        if (!is_name(arguments[1], rows[i].second))
+            continue;
+        if (!has_arity(rows[i].arity, count))
+            reply_arity(name, rows[i].second, out);
+        return has_arity(rows[i].arity, count);
+    }
+    if (has_seconds)
+        rt_out_error(out, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                     arguments[1].length < 128 ? (int)arguments[1].length : 128,
+                     arguments[1].length ? arguments[1].data : "", name);
+    return !has_seconds;
+}
+
 static const command *look_up(const rt_str *arguments, uint32_t count, rt_output *out)
 {
     const command *found = find_command(arguments[0]);
@@ -155,18 +199,22 @@ static const command *look_up(const rt_str *arguments, uint32_t count, rt_output
         reply_unknown(arguments, count, out);
         return NULL;
     }
-    if (found->arity > 0 ? count == (uint32_t)found->arity : count >= (uint32_t)-found->arity)
-        return found;
-    char name[24];
-    for (size_t i = 0; i <= strlen(found->name); i++)
-        name[i] = (char)tolower((unsigned char)found->name[i]);
-    rt_out_error(out, "ERR wrong number of arguments for '%s' command", name);
-    return NULL;
+    if (!has_arity(found->arity, count)) {
+        reply_arity(found->name, NULL, out);
+        return NULL;
+    }
+    return count < 2 || check_subcommand(found->name, arguments, count, out) ? found : NULL;
 }
 
 bool rt_engine_check(const rt_str *arguments, uint32_t count, rt_output *out)
 {
     return look_up(arguments, count, out) != NULL;
+}
+
+bool rt_engine_is_for_scripts(rt_str name)
+{
+    const command *found = find_command(name);
+    return !found || !(found->flags & RT_COMMAND_NO_SCRIPT);
 }
 
 enum rt_engine_outcome rt_engine_run(rt_engine *engine, const rt_str *arguments, uint32_t count,

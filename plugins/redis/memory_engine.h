@@ -43,6 +43,8 @@ enum rt_engine_outcome rt_engine_run(rt_engine *engine, const rt_str *arguments,
                                      unsigned how, rt_output *out);
 /* False, with an error behind what is in `out`: no such command, or another number of arguments. */
 bool rt_engine_check(const rt_str *arguments, uint32_t count, rt_output *out);
+/* Whether a script may call it, which is not so of what exists to wait. */
+bool rt_engine_is_for_scripts(rt_str name);
 /* Replaces in the arguments of a command that blocked what means "from now on"; `room` has
  * RT_ENGINE_ROOM bytes for each argument. */
 enum { RT_ENGINE_ROOM = 44 };
@@ -65,7 +67,7 @@ typedef struct rt_call {
 enum rt_command_flags {
     RT_COMMAND_WRITES = 1,  /* needs memory: refused when there is none left */
     RT_COMMAND_DELETES = 2, /* changes something, and is carried out nevertheless */
-    RT_COMMAND_BLOCKS = 4,
+    RT_COMMAND_NO_SCRIPT = 4,
 };
 
 #define COMMAND(name_, function_, arity_, flags_) void rt_command_##function_(rt_call *call);
@@ -100,6 +102,7 @@ void rt_call_block(rt_call *call, int64_t milliseconds);
 
 bool rt_text_integer(rt_str text, int64_t *integer);
 bool rt_text_float(rt_str text, double *number);
+bool rt_text_bound(rt_str text, double *number); /* also with blanks before it, or empty: 0 */
 bool rt_text_long_float(rt_str text, long double *number);
 enum { RT_FLOAT_TEXT = 5200 };
 /* As the server writes the result of a sum: no exponent, no zeros at the end. False: no number. */

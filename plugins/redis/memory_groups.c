@@ -173,7 +173,10 @@ static bool read_group_options(rt_call *call, bool *make, int64_t *read)
             if (!rt_call_integer(call, ++i, read))
                 return false;
         } else {
-            rt_reply_syntax(call);
+            rt_out_error(call->out,
+                         "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try "
+                         "XGROUP HELP.",
+                         SHORT(call->arguments[1]));
             return false;
         }
     }
@@ -274,27 +277,21 @@ static void delete_consumer(rt_call *call, rt_value *value)
 }
 
 static const struct subcommand {
-    const char *name, *shown;
-    uint32_t least, most;
+    const char *name;
     bool needs_key, needs_group;
     void (*run)(rt_call *call, rt_value *value);
 } subcommands[] = {
-    {"CREATE", "create", 5, 8, false, false, create_group},
-    {"SETID", "setid", 5, 7, true, true, move_group},
-    {"DESTROY", "destroy", 4, 4, true, false, destroy_group},
-    {"CREATECONSUMER", "createconsumer", 5, 5, true, true, create_consumer},
-    {"DELCONSUMER", "delconsumer", 5, 5, true, true, delete_consumer},
+    {"CREATE", false, false, create_group},       {"SETID", true, true, move_group},
+    {"DESTROY", true, false, destroy_group},      {"CREATECONSUMER", true, true, create_consumer},
+    {"DELCONSUMER", true, true, delete_consumer},
 };
 
 static void run_subcommand(rt_call *call, const struct subcommand *row)
 {
     rt_value *value;
-    if (call->count < row->least || (row->most == row->least && call->count > row->most))
-        rt_out_error(call->out, "ERR wrong number of arguments for 'xgroup|%s' command",
-                     row->shown);
-    else if (!rt_call_read(call, 2, RT_STREAM, &value))
+    if (!rt_call_read(call, 2, RT_STREAM, &value))
         return;
-    else if (!value && row->needs_key)
+    if (!value && row->needs_key)
         rt_out_error(call->out,
                      "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE "
                      "you may want to use the MKSTREAM option to create an empty stream "
@@ -306,16 +303,12 @@ static void run_subcommand(rt_call *call, const struct subcommand *row)
         row->run(call, value);
 }
 
+/* The engine has looked at the second word: it is one of these. */
 void rt_command_xgroup(rt_call *call)
 {
-    for (size_t i = 0; i < sizeof subcommands / sizeof subcommands[0]; i++) {
-        if (!rt_call_is(call, 1, subcommands[i].name))
-            continue;
-        run_subcommand(call, &subcommands[i]);
-        return;
-    }
-    rt_out_error(call->out, "ERR unknown subcommand '%.*s'. Try XGROUP HELP.",
-                 SHORT(call->arguments[1]));
+    for (size_t i = 0; i < sizeof subcommands / sizeof subcommands[0]; i++)
+        if (rt_call_is(call, 1, subcommands[i].name))
+            run_subcommand(call, &subcommands[i]);
 }
 
 /* --- XINFO ------------------------------------------------------------------------------------ */
@@ -399,27 +392,21 @@ static void describe_consumers(rt_call *call, const rt_stream *stream)
 void rt_command_xinfo(rt_call *call)
 {
     static const struct {
-        const char *name, *shown;
-        uint32_t count;
+        const char *name;
         void (*run)(rt_call *call, const rt_stream *stream);
-    } rows[] = {{"STREAM", "stream", 3, describe_stream},
-                {"GROUPS", "groups", 3, describe_groups},
-                {"CONSUMERS", "consumers", 4, describe_consumers}};
+    } rows[] = {{"STREAM", describe_stream},
+                {"GROUPS", describe_groups},
+                {"CONSUMERS", describe_consumers}};
     rt_value *value;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (!rt_call_is(call, 1, rows[i].name))
-            continue;
-        if (call->count != rows[i].count)
-            rt_out_error(call->out, "ERR wrong number of arguments for 'xinfo|%s' command",
-                         rows[i].shown);
-        else if (rt_call_read(call, 2, RT_STREAM, &value) && value)
-            rows[i].run(call, &value->as.stream);
-        else if (!rt_key_find(call->engine, call->arguments[2]))
-            rt_out_error(call->out, "ERR no such key");
+    if (!rt_call_read(call, 2, RT_STREAM, &value))
+        return;
+    if (!value) {
+        rt_out_error(call->out, "ERR no such key");
         return;
     }
-    rt_out_error(call->out, "ERR unknown subcommand '%.*s'. Try XINFO HELP.",
-                 SHORT(call->arguments[1]));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rt_call_is(call, 1, rows[i].name))
+            rows[i].run(call, &value->as.stream);
 }
 
 /* --- XPENDING --------------------------------------------------------------------------------- */
@@ -526,16 +513,19 @@ void rt_command_xpending(rt_call *call)
 struct claim {
     const rt_stream *stream;
     rt_stream_group *group;
-    rt_entry *consumer;
     int64_t idle, delivered, times; /* times below 0: one more */
     bool force, ids_alone;
 };
 
-/* Gives one pending entry to the consumer and replies it. */
-static void take_over(rt_call *call, const struct claim *claim, rt_pending *pending,
+/* Gives one pending entry to the consumer, who is made with the first, and replies it. */
+static bool take_over(rt_call *call, struct claim *claim, rt_stream_id id,
                       const rt_stream_item *item)
 {
-    pending->consumer = claim->consumer;
+    rt_entry *consumer = see_consumer(call, claim->group, call->arguments[3]);
+    rt_pending *pending = consumer ? rt_pending_put(claim->group, id) : NULL;
+    if (!pending)
+        return false;
+    pending->consumer = consumer;
     pending->delivered = claim->delivered;
     if (claim->times >= 0)
         pending->times = (uint64_t)claim->times;
@@ -545,6 +535,7 @@ static void take_over(rt_call *call, const struct claim *claim, rt_pending *pend
         rt_out_stream_id(call->out, item->id);
     else
         rt_out_stream_item(call->out, item);
+    return true;
 }
 
 static bool read_claim_option(rt_call *call, uint32_t *at, struct claim *claim)
@@ -585,7 +576,7 @@ static bool read_claim_option(rt_call *call, uint32_t *at, struct claim *claim)
     return true;
 }
 
-static void claim_one(rt_call *call, const struct claim *claim, rt_stream_id id, uint64_t *claimed)
+static void claim_one(rt_call *call, struct claim *claim, rt_stream_id id, uint64_t *claimed)
 {
     rt_stream_group *group = claim->group;
     uint64_t index = rt_pending_find(group, id);
@@ -600,13 +591,17 @@ static void claim_one(rt_call *call, const struct claim *claim, rt_stream_id id,
         return;
     if (pending && call->engine->now - group->pending[index].delivered < claim->idle)
         return;
-    rt_pending *taken = rt_pending_put(group, id);
-    if (!taken)
-        return;
-    if (!pending)
-        taken->times = 0;
-    take_over(call, claim, taken, item);
-    ++*claimed;
+    *claimed += take_over(call, claim, id, item);
+}
+
+static bool read_idle(rt_call *call, const char *name, struct claim *claim)
+{
+    if (!rt_text_integer(call->arguments[4], &claim->idle)) {
+        rt_out_error(call->out, "ERR Invalid min-idle-time argument for %s", name);
+        return false;
+    }
+    claim->idle = claim->idle < 0 ? 0 : claim->idle;
+    return true;
 }
 
 static bool begin_claim(rt_call *call, const char *name, struct claim *claim)
@@ -617,16 +612,9 @@ static bool begin_claim(rt_call *call, const char *name, struct claim *claim)
     claim->stream = value ? &value->as.stream : NULL;
     claim->group = rt_group_find(call, value ? &value->as.stream : NULL, call->arguments[1],
                                  call->arguments[2], name);
-    if (!claim->group)
-        return false;
-    if (!rt_text_integer(call->arguments[4], &claim->idle)) {
-        rt_out_error(call->out, "ERR Invalid min-idle-time argument for %s", name);
-        return false;
-    }
-    claim->idle = claim->idle < 0 ? 0 : claim->idle;
     claim->delivered = call->engine->now;
     claim->times = -1;
-    return true;
+    return claim->group != NULL;
 }
 
 void rt_command_xclaim(rt_call *call)
@@ -634,15 +622,13 @@ void rt_command_xclaim(rt_call *call)
     struct claim claim = {0};
     uint32_t end = 5;
     rt_stream_id id;
-    if (!begin_claim(call, "XCLAIM", &claim))
+    if (!begin_claim(call, "XCLAIM", &claim) || !read_idle(call, "XCLAIM", &claim))
         return;
     while (end < call->count && rt_stream_id_parse(call->arguments[end], 0, &id))
         end++;
     for (uint32_t i = end; i < call->count; i++)
         if (!read_claim_option(call, &i, &claim))
             return;
-    if (!(claim.consumer = see_consumer(call, claim.group, call->arguments[3])))
-        return;
     uint64_t array = rt_out_begin(call->out), claimed = 0;
     for (uint32_t i = 5; i < end; i++) {
         rt_stream_id_parse(call->arguments[i], 0, &id);
@@ -660,9 +646,8 @@ static bool read_autoclaim(rt_call *call, struct claim *claim, rt_stream_id *fro
         if (rt_call_is(call, i, "JUSTID"))
             claim->ids_alone = true;
         else if (rt_call_is(call, i, "COUNT") && i + 1 < call->count) {
-            if (!rt_call_integer(call, ++i, most))
-                return false;
-            if (*most < 1 || *most > INT64_MAX / 16) {
+            if (!rt_text_integer(call->arguments[++i], most) || *most < 1 ||
+                *most > INT64_MAX / 16) {
                 rt_out_error(call->out, "ERR COUNT must be > 0");
                 return false;
             }
@@ -674,39 +659,46 @@ static bool read_autoclaim(rt_call *call, struct claim *claim, rt_stream_id *fro
     return true;
 }
 
+/* Claims what is old enough from `*index` on, at most `most` entries; those that are in the stream
+ * no more are told apart and forgotten. */
+static void claim_range(rt_call *call, struct claim *claim, uint64_t *index, int64_t most,
+                        rt_output *deleted)
+{
+    rt_stream_group *group = claim->group;
+    uint64_t claimed = 0, gone = 0;
+    uint64_t claimed_array = rt_out_begin(call->out), deleted_array = rt_out_begin(deleted);
+    for (int64_t left = most * 10; left > 0 && (int64_t)(claimed + gone) < most; left--) {
+        if (*index >= group->pending_count)
+            break;
+        const rt_pending *pending = &group->pending[*index];
+        const rt_stream_item *item = find_item(claim->stream, pending->id);
+        if (!item) {
+            rt_out_stream_id(deleted, pending->id);
+            gone++;
+            rt_pending_remove(group, *index);
+            continue;
+        }
+        if (call->engine->now - pending->delivered >= claim->idle)
+            claimed += take_over(call, claim, pending->id, item);
+        ++*index;
+    }
+    rt_out_end(call->out, claimed_array, claimed);
+    rt_out_end(deleted, deleted_array, gone);
+}
+
 void rt_command_xautoclaim(rt_call *call)
 {
     struct claim claim = {0};
     rt_stream_id from;
     rt_output deleted = {0}, found = {0}, *out = call->out;
-    int64_t most, left;
-    uint64_t claimed = 0, gone = 0;
-    if (!begin_claim(call, "XAUTOCLAIM", &claim) || !read_autoclaim(call, &claim, &from, &most) ||
-        !(claim.consumer = see_consumer(call, claim.group, call->arguments[3])))
+    int64_t most;
+    if (!read_idle(call, "XAUTOCLAIM", &claim) || !read_autoclaim(call, &claim, &from, &most) ||
+        !begin_claim(call, "XAUTOCLAIM", &claim))
         return;
     uint64_t index = rt_pending_find(claim.group, from);
-    uint64_t claimed_array = rt_out_begin(&found), deleted_array = rt_out_begin(&deleted);
     call->out = &found;
-    for (left = most * 10; left > 0 && (int64_t)(claimed + gone) < most; left--) {
-        if (index >= claim.group->pending_count)
-            break;
-        rt_pending *pending = &claim.group->pending[index];
-        const rt_stream_item *item = find_item(claim.stream, pending->id);
-        if (!item) {
-            rt_out_stream_id(&deleted, pending->id);
-            gone++;
-            rt_pending_remove(claim.group, index);
-            continue;
-        }
-        if (call->engine->now - pending->delivered >= claim.idle) {
-            take_over(call, &claim, pending, item);
-            claimed++;
-        }
-        index++;
-    }
+    claim_range(call, &claim, &index, most, &deleted);
     call->out = out;
-    rt_out_end(&found, claimed_array, claimed);
-    rt_out_end(&deleted, deleted_array, gone);
     rt_out_array(out, 3);
     rt_out_stream_id(out, index < claim.group->pending_count ? claim.group->pending[index].id
                                                              : (rt_stream_id){0});

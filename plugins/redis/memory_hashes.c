@@ -260,6 +260,10 @@ void rt_command_scard(rt_call *call)
 void rt_command_smove(rt_call *call)
 {
     rt_value *from, *to;
+    if (!rt_key_find(call->engine, call->arguments[1])) {
+        rt_out_integer(call->out, 0);
+        return;
+    }
     if (!rt_call_read(call, 1, RT_SET, &from) || !rt_call_read(call, 2, RT_SET, &to))
         return;
     rt_entry *member = from ? rt_dict_find(&from->as.table, call->arguments[3]) : NULL;

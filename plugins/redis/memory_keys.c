@@ -154,31 +154,6 @@ void rt_command_rename(rt_call *call)
         rt_out_status(call->out, "OK");
 }
 
-/* Strings alone: copying anything else is a module's own business. */
-void rt_command_copy(rt_call *call)
-{
-    rt_value *value;
-    bool replace = rt_call_is(call, 3, "REPLACE");
-    if (call->count > 3 + (uint32_t)replace) {
-        rt_reply_syntax(call);
-        return;
-    }
-    if (!rt_call_read(call, 1, RT_STRING, &value))
-        return;
-    if (!value || (!replace && rt_key_find(call->engine, call->arguments[2]))) {
-        rt_out_integer(call->out, 0);
-        return;
-    }
-    int64_t expiry = rt_key_find(call->engine, call->arguments[1])->number;
-    rt_bytes *bytes = rt_bytes_new(&call->engine->heap, rt_bytes_str(value->as.string));
-    if (!rt_key_set(call->engine, call->arguments[2], bytes, false)) {
-        rt_reply_memory(call);
-        return;
-    }
-    rt_dict_find(&call->engine->keys, call->arguments[2])->number = expiry;
-    rt_out_integer(call->out, 1);
-}
-
 /* --- all of them ------------------------------------------------------------------------------ */
 
 void rt_command_dbsize(rt_call *call)

@@ -142,6 +142,8 @@ static rt_str *read_arguments(lua_State *lua, int count)
 
 static const char *judge_call(struct run *run, const rt_str *arguments, uint32_t count)
 {
+    if (!rt_engine_is_for_scripts(arguments[0]))
+        return "This Redis command is not allowed from script";
     if (rt_engine_check(arguments, count, &run->answer))
         return NULL;
     bool unknown = strncmp(run->answer.data, "-ERR unknown", 12) == 0;
@@ -178,6 +180,24 @@ static int redis_call(lua_State *lua)
 static int redis_pcall(lua_State *lua)
 {
     return call_redis(lua, false);
+}
+
+/* As the server's: who catches the error of redis.call gets its text. */
+static int protected_call(lua_State *lua)
+{
+    luaL_checkany(lua, 1);
+    int failed = lua_pcall(lua, lua_gettop(lua) - 1, LUA_MULTRET, 0);
+    if (failed && lua_istable(lua, -1)) {
+        lua_pushliteral(lua, "err");
+        lua_rawget(lua, -2);
+        if (lua_isstring(lua, -1))
+            lua_replace(lua, -2);
+        else
+            lua_pop(lua, 1);
+    }
+    lua_pushboolean(lua, !failed);
+    lua_insert(lua, 1);
+    return lua_gettop(lua);
 }
 
 static int error_reply(lua_State *lua)
@@ -273,6 +293,7 @@ static void open_redis(lua_State *lua)
         lua_setfield(lua, -2, levels[i]);
     }
     lua_setglobal(lua, "redis");
+    lua_register(lua, "pcall", protected_call);
 }
 
 static void push_texts(lua_State *lua, const char *name, const rt_str *texts, uint32_t count)

@@ -285,10 +285,12 @@ void rt_command_xrange(rt_call *call)
         !rt_stream_bound_read(call, back ? 2 : 3, true, &last) || !read_count(call, &most) ||
         !rt_call_read(call, 1, RT_STREAM, &value))
         return;
-    if (!value || !most) {
+    if (!value)
         rt_out_array(call->out, 0);
+    else if (!most)
+        rt_out_null(call->out);
+    if (!value || !most)
         return;
-    }
     const rt_stream *stream = &value->as.stream;
     uint64_t begin = rt_stream_find(stream, first);
     uint64_t end = rt_stream_id_next(&last) ? rt_stream_find(stream, last) : stream->count;
@@ -304,11 +306,11 @@ void rt_command_xdel(rt_call *call)
     int64_t removed = 0;
     rt_stream_id id;
     rt_value *value;
-    for (uint32_t i = 2; i < call->count; i++)
-        if (!rt_stream_id_read(call, i, 0, &id))
-            return;
     if (!rt_call_read(call, 1, RT_STREAM, &value))
         return;
+    for (uint32_t i = 2; value && i < call->count; i++)
+        if (!rt_stream_id_read(call, i, 0, &id))
+            return;
     for (uint32_t i = 2; value && i < call->count; i++) {
         rt_stream *stream = &value->as.stream;
         rt_stream_id_parse(call->arguments[i], 0, &id);
@@ -376,12 +378,10 @@ static bool read_reading(rt_call *call, bool grouped, struct reading *reading)
         if (!read_option(call, grouped, &at, reading))
             return false;
     uint32_t rest = at < call->count ? call->count - at - 1 : 0;
-    const char *name = grouped ? "xreadgroup" : "xread";
     if (rest && rest % 2)
         rt_out_error(call->out,
-                     "ERR Unbalanced '%s' list of streams: for each stream key an ID or '%c' must "
-                     "be specified.",
-                     name, grouped ? '>' : '$');
+                     "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must "
+                     "be specified.");
     else if (!rest)
         rt_reply_syntax(call);
     else if (grouped && !reading->group)

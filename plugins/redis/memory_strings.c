@@ -20,7 +20,9 @@ enum set_flags {
 
 struct set_options {
     unsigned flags;
-    int64_t expiry; /* ms since 1970 */
+    const struct expiry_word *unit; /* or NULL */
+    uint32_t number;                /* the argument behind it */
+    int64_t expiry;                 /* ms since 1970 */
 };
 
 /* The words of an expiry: in seconds or milliseconds, from now or since 1970. */
@@ -84,11 +86,10 @@ static const struct expiry_word *find_expiry_word(const rt_call *call, uint32_t 
     return NULL;
 }
 
-/* All words are judged before the number is: that is the order in which the server complains. */
+/* Only words; their number is read by read_time: that is the order in which the server complains.
+ */
 static bool read_options(rt_call *call, uint32_t from, bool of_set, struct set_options *options)
 {
-    const struct expiry_word *unit = NULL;
-    uint32_t number = 0;
     *options = (struct set_options){0};
     for (uint32_t i = from; i < call->count; i++) {
         const struct expiry_word *word = find_expiry_word(call, i);
@@ -99,11 +100,18 @@ static bool read_options(rt_call *call, uint32_t from, bool of_set, struct set_o
         }
         options->flags |= flag;
         if (word) {
-            unit = word;
-            number = ++i;
+            options->unit = word;
+            options->number = ++i;
         }
     }
-    return !unit || read_expiry(call, number, unit->factor, unit->absolute, &options->expiry);
+    return true;
+}
+
+static bool read_time(rt_call *call, struct set_options *options)
+{
+    const struct expiry_word *unit = options->unit;
+    return !unit ||
+           read_expiry(call, options->number, unit->factor, unit->absolute, &options->expiry);
 }
 
 /* --- SET and its kin -------------------------------------------------------------------------- */
@@ -155,7 +163,7 @@ static void set_key(rt_call *call, rt_str text, const struct set_options *option
 void rt_command_set(rt_call *call)
 {
     struct set_options options;
-    if (read_options(call, 3, true, &options))
+    if (read_options(call, 3, true, &options) && read_time(call, &options))
         set_key(call, call->arguments[2], &options);
 }
 
@@ -199,7 +207,8 @@ void rt_command_getex(rt_call *call)
 {
     struct set_options options;
     rt_value *value;
-    if (!read_options(call, 2, false, &options) || !rt_call_read(call, 1, RT_STRING, &value))
+    if (!read_options(call, 2, false, &options) || !rt_call_read(call, 1, RT_STRING, &value) ||
+        (value && !read_time(call, &options)))
         return;
     reply_string(call, value);
     if (value && (options.flags & (PERSIST | EXPIRES)))

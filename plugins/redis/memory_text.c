@@ -38,6 +38,17 @@ bool rt_text_float(rt_str text, double *number)
     return end == copy + text.length && !isnan(*number) && !overflow;
 }
 
+bool rt_text_bound(rt_str text, double *number)
+{
+    char copy[256] = "", *end;
+    if (text.length >= sizeof copy)
+        return false;
+    if (text.length)
+        memcpy(copy, text.data, text.length);
+    *number = strtod(copy, &end);
+    return end[0] == '\0' && !isnan(*number);
+}
+
 bool rt_text_long_float(rt_str text, long double *number)
 {
     char copy[256], *end;

@@ -258,7 +258,7 @@ static bool read_bound(rt_call *call, uint32_t index, struct bound *bound)
     bound->exclusive = text.length && text.data[0] == '(';
     if (bound->exclusive)
         text = (rt_str){text.data + 1, text.length - 1};
-    if (rt_text_float(text, &bound->score))
+    if (rt_text_bound(text, &bound->score))
         return true;
     rt_out_error(call->out, "ERR min or max is not a float");
     return false;
@@ -309,7 +309,7 @@ static bool read_range_words(rt_call *call, struct range *range)
             return false;
         }
     }
-    if (!range->limited || range->by_score)
+    if (!range->limited || range->limit == -1 || range->by_score)
         return true;
     rt_out_error(call->out, "ERR syntax error, LIMIT is only supported in combination with either "
                             "BYSCORE or BYLEX");
