@@ -1,20 +1,24 @@
 """redis/1 without a server: the suite of every provider, and replies compared with a real server's."""
 
+import http.client
 import json
 import os
 import shutil
 import sys
 import tempfile
+import threading
 import unittest
 from random import Random
 
 import redis_commands
+from deployment import wait_for
 from running import TOP, Runtime
 
 sys.path.insert(0, os.path.join(TOP, "sdk", "testing"))
 from rt_testing.redis import Redis  # noqa: E402
 
 SUITE = "/conformance/redis"
+DOUBLE = 'probe-redis: { use: { test-double = "redis-test"; }; };'
 
 
 class Case(unittest.TestCase):
@@ -143,6 +147,148 @@ class Differential(Probe):
             given = (source, ["k1", "k2"], ["a", "3"])
             ours, theirs = self.evaluate(here, *given), self.evaluate(there, *given)
             self.assertEqual(ours, theirs, source)
+
+
+class Limits(Probe):
+    """What bounds the keyspace and its scripts."""
+
+    def test_memory(self):
+        """beyond max_memory commands that need more are refused, and deleting makes room"""
+        runtime = self.runtime('redis-memory: { max_memory = "1 MiB"; };')
+        large = "x" * 100_000
+        replies = [self.run_one(runtime, "set", f"k{i}", large) for i in range(20)]
+        refused = [reply for reply in replies if "err" in reply]
+        self.assertTrue(8 <= len(refused) <= 11, replies)
+        self.assertEqual(refused[0]["code"], "RESOURCE_EXHAUSTED")
+        self.assertTrue(refused[0]["err"].startswith("OOM "), refused)
+        self.assertEqual(self.run_one(runtime, "get", "k0"), large)
+        self.assertEqual(self.run_one(runtime, "del", "k0", "k1", "k2"), 3)
+        self.assertEqual(self.run_one(runtime, "set", "k20", large), {"ok": "OK"})
+
+    def test_expired(self):
+        """keys that have expired make room by themselves"""
+        runtime = self.runtime('redis-memory: { max_memory = "1 MiB"; };')
+        for i in range(50):
+            self.assertEqual(self.run_one(runtime, "set", f"k{i}", "x" * 100_000, "PXAT", "1"),
+                             {"ok": "OK"})
+        self.assertEqual(self.run_one(runtime, "dbsize"), 0)
+
+    def test_scripts(self):
+        """a script that runs or grows without end is ended, and the next one works"""
+        runtime = self.runtime("redis-memory: { script_instructions = 1000000; };")
+        for endless in ("while true do end", "while true do pcall(function() while true do end end) end",
+                        "local c = coroutine.wrap(function() while true do end end) c()"):
+            reply = self.evaluate(runtime, endless)
+            self.assertIn("instructions", reply["err"], endless)
+        for greedy in ("local t = {} while true do t[#t + 1] = ('x'):rep(10000) .. #t end",
+                       "return ('x'):rep(1e9)",
+                       "local t = 'x' while true do t = t .. t end"):
+            reply = self.evaluate(runtime, greedy)
+            self.assertEqual((reply["err"][:4], reply["code"]), ("OOM ", "RESOURCE_EXHAUSTED"), greedy)
+        self.assertEqual(self.evaluate(runtime, "return 7"), 7)
+
+    def test_deep_scripts(self):
+        """scripts that nest deeply have a stack for it, or are refused"""
+        runtime = self.runtime()
+        deep = "local function f(n) if n == 0 then return 'end' end " \
+               "return (('x'):gsub('x', function() return f(n - 1) end)) end return f(%d)"
+        self.assertEqual(self.evaluate(runtime, deep % 150), "end")
+        self.assertIn("overflow", self.evaluate(runtime, deep % 100000)["err"])
+        self.assertIn("err", self.evaluate(runtime, "return " + "{" * 5000 + "}" * 5000))
+        self.assertIn("err", self.evaluate(runtime, "local t = {} t[1] = t return t"))
+        self.assertIn("err", self.evaluate(runtime, "return " + "(" * 5000 + "1" + ")" * 5000))
+
+    def test_locked_in(self):
+        """a script has neither files nor programs nor code of others, and leaves nothing behind"""
+        runtime = self.runtime()
+        for name in ("io", "os", "debug", "package", "require", "loadfile", "dofile", "load",
+                     "loadstring", "getfenv", "setfenv", "collectgarbage", "print"):
+            reply = self.evaluate(runtime, f"return {name}")
+            self.assertIn("nonexistent global variable", reply["err"], name)
+        self.assertIsNone(self.evaluate(runtime, "return cjson"))
+        self.assertIn("err", self.evaluate(runtime, "\x1bLua"))
+        self.evaluate(runtime, "string.leak = 1 return 1")
+        self.assertIsNone(self.evaluate(runtime, "return string.leak"))
+
+
+class Waiting(Probe):
+    def test_order(self):
+        """of those who wait for elements the first who came gets the first"""
+        runtime = self.runtime()
+        for _ in range(3):
+            self.assertEqual(runtime.get("/probe/redis/queue"), (200, [0, 1, 2, 3, 4]))
+
+    def test_over(self):
+        """a command that waited for its time answers null, and takes nothing later"""
+        runtime = self.runtime()
+        for command in (["blpop", "k", "0.02"], ["blmove", "k", "j", "LEFT", "LEFT", "0.02"],
+                        ["bzpopmin", "k", "0.02"],
+                        ["xread", "BLOCK", "20", "STREAMS", "k", "$"]):
+            self.assertIsNone(self.run_one(runtime, *command, how="blocking"), command)
+        self.assertEqual(self.run_one(runtime, "rpush", "k", "a"), 1)
+        self.assertEqual(self.run_one(runtime, "llen", "k"), 1)
+
+    def test_read_new(self):
+        """a reader that waits for what is new gets it, and what came before not"""
+        runtime = self.runtime()
+        self.run_one(runtime, "xadd", "s", "1-1", "f", "old")
+        got = []
+        reader = threading.Thread(target=lambda: got.append(self.run_one(
+            runtime, "xread", "BLOCK", "30000", "STREAMS", "s", "$", how="blocking")))
+        reader.start()
+        at = 2
+        while reader.is_alive() and at < 3000:
+            self.run_one(runtime, "xadd", "s", f"{at}-0", "f", "new")
+            reader.join(0.01)
+            at += 1
+        (key, (entry,)), = got[0]
+        self.assertEqual((key, entry[1]), ("s", ["f", "new"]))
+
+    def test_stop(self):
+        """who waits when the runtime stops is let go"""
+        runtime = self.runtime('drain_timeout = "200 ms";')
+        got = []
+        waiting = threading.Thread(target=lambda: got.extend(
+            self.run_all(runtime, [["set", "mark", "1"], ["blpop", "k", "0"]], "blocking")))
+        waiting.start()
+        wait_for(lambda: self.run_one(runtime, "get", "mark"), "the command waits")
+        self.assertEqual(runtime.stop(), 0)
+        waiting.join(30)
+        self.assertEqual(got[1]["code"], "CANCELLED")
+
+
+class Double(Probe):
+    def test_records(self):
+        """the double records its calls and fails as often as it is told"""
+        runtime = self.runtime(DOUBLE, "test")
+        self.run_one(runtime, "set", "k", "v\u00e9")
+        self.run_all(runtime, [["get", "k"], ["incr", "k"]], "pipeline")
+        self.run_all(runtime, [["get", "k"]], "atomic")
+        self.evaluate(runtime, "return 1", ["k"], ["a"])
+        status, _, body = runtime.request("POST", "/probe/redis/fail",
+                                          json.dumps({"method": "command", "calls": 2}))
+        self.assertEqual(status, 204, body)
+        for _ in range(2):
+            self.assertEqual(self.run_one(runtime, "get", "k")["code"], "UNAVAILABLE")
+        self.assertEqual(self.run_one(runtime, "get", "k"), "v\u00e9")
+        calls = runtime.get("/probe/redis/calls")[1]
+        calls = [(method, json.loads(arguments), code) for method, arguments, code in reversed(calls)]
+        failed = ("command", ["get", "k"], "UNAVAILABLE")
+        self.assertEqual(calls, [
+            ("command", ["set", "k", "v\u00e9"], "OK"),
+            ("pipeline", [["get", "k"], ["incr", "k"]], "OK"), ("atomic", [["get", "k"]], "OK"),
+            ("eval", {"source": "return 1", "keys": ["k"], "arguments": ["a"]}, "OK"),
+            failed, failed, ("command", ["get", "k"], "OK")])
+
+    def test_clock(self):
+        """keys of the double expire when the test moves its clock, and not before"""
+        runtime = self.runtime(DOUBLE, "test", ("probe-redis", "probe-clock"))
+        self.run_one(runtime, "set", "k", "v", "EX", "60")
+        self.assertEqual(self.run_one(runtime, "pttl", "k"), 60000)
+        runtime.get(f"/clock/advance?ns={59 * 10**9}")
+        self.assertEqual(self.run_one(runtime, "pttl", "k"), 1000)
+        runtime.get(f"/clock/advance?ns={10**9}")
+        self.assertIsNone(self.run_one(runtime, "get", "k"))
 
 
 SCRIPTS = [
