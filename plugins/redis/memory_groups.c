@@ -23,14 +23,12 @@ rt_stream_group *rt_group_find(rt_call *call, rt_stream *stream, rt_str key, rt_
     return group;
 }
 
-/* The consumer, made if need be, and seen now; NULL: the reply is an error. */
+/* The consumer, made if need be, and seen now; NULL: memory is out. */
 static rt_entry *see_consumer(rt_call *call, rt_stream_group *group, rt_str name)
 {
     rt_entry *consumer = rt_dict_add(&group->consumers, name, NULL);
     if (consumer)
         consumer->number = call->engine->now;
-    else
-        rt_reply_memory(call);
     return consumer;
 }
 
@@ -86,12 +84,12 @@ bool rt_group_read_new(const struct rt_group_read *read)
     const rt_stream *stream = read->stream;
     rt_output *out = read->call->out;
     rt_stream_id after = read->group->last;
-    rt_entry *consumer = see_consumer(read->call, read->group, read->consumer);
-    uint64_t begin =
-        consumer && rt_stream_id_next(&after) ? rt_stream_find(stream, after) : stream->count;
+    uint64_t begin = rt_stream_id_next(&after) ? rt_stream_find(stream, after) : stream->count;
     uint64_t count = stream->count - begin;
     count = read->most && read->most < count ? read->most : count;
-    if (!count)
+    /* A consumer is made when it is served: not by asking in vain. */
+    rt_entry *consumer = count ? see_consumer(read->call, read->group, read->consumer) : NULL;
+    if (!consumer)
         return false;
     rt_out_array(out, 2);
     rt_out_string(out, read->key);
@@ -258,6 +256,8 @@ static void create_consumer(rt_call *call, rt_value *value)
     bool there = rt_dict_find(&group->consumers, call->arguments[4]);
     if (there || see_consumer(call, group, call->arguments[4]))
         rt_out_integer(call->out, !there);
+    else
+        rt_reply_memory(call);
 }
 
 static void delete_consumer(rt_call *call, rt_value *value)
