@@ -40,7 +40,8 @@ typedef struct rt_sqlite_problem {
     int32_t code; /* an rt_code instead of the condition's; or 0 */
     int32_t sqlite;
     char message[480];
-    char constraint[160], table[96], column[96];
+    char constraint[256]; /* made of the names of a table and its columns */
+    char table[96], column[96];
 } rt_sqlite_problem;
 
 /* Fill the problem and return -1. */
