@@ -144,21 +144,33 @@ static void copy_replies(rt_ctx *ctx, const rt_redis_reply *from, uint32_t count
         rt_redis_reply_copy(ctx, &from[i], &replies[i]);
 }
 
-/* What EXEC answered is an array of the replies, or an error: then why is said by the command that
- * was refused when it was queued. */
+/* Nothing was carried out. A server that loads or is full says so to the command that is queued, or
+ * in its answer to EXEC, and that is the error then: it passes, and no command is to blame. */
+static int fail_executed(rt_ctx *ctx, const rt_redis_reply *from, uint32_t count)
+{
+    const rt_redis_reply *executed = &from[count + 1];
+    rt_str reason = rt_redis_reason_of(executed->text, executed->length);
+    for (uint32_t i = 0; i <= count; i++) {
+        if (from[i].type != RT_REDIS_ERROR)
+            continue;
+        int code =
+            rt_redis_fail_reply(ctx, "a command of the transaction", from[i].text, from[i].length);
+        if (rt_redis_blames_server(from[i].text, from[i].length))
+            return code;
+        break;
+    }
+    if (!rt_redis_blames_server(reason.data, reason.length))
+        reason = (rt_str){executed->text, executed->length};
+    return rt_redis_fail_reply(ctx, "EXEC", reason.data, reason.length);
+}
+
+/* What EXEC answered is an array of the replies, or an error. */
 static int take_executed(rt_ctx *ctx, const rt_redis_reply *from, uint32_t count,
                          rt_redis_reply *replies)
 {
     const rt_redis_reply *executed = &from[count + 1];
-    if (executed->type == RT_REDIS_ERROR) {
-        for (uint32_t i = 0; i <= count; i++)
-            if (from[i].type == RT_REDIS_ERROR) {
-                rt_redis_fail_reply(ctx, "a command of the transaction", from[i].text,
-                                    from[i].length);
-                break;
-            }
-        return rt_redis_fail_reply(ctx, "EXEC", executed->text, executed->length);
-    }
+    if (executed->type == RT_REDIS_ERROR)
+        return fail_executed(ctx, from, count);
     if (executed->type != RT_REDIS_ARRAY || executed->length != count)
         return rt_fail(ctx, RT_EINTERNAL, "`EXEC` did not answer with %u replies", count);
     copy_replies(ctx, executed->elements, count, replies);

@@ -1,5 +1,7 @@
 #include "redis_shared.h"
 
+#include "verdict.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -352,10 +354,12 @@ static int write_all(rt_ctx *ctx, void *argument)
 
 static bool is_demoted(const rt_redis_replies *replies)
 {
-    for (uint32_t i = 0; i < replies->count; i++)
-        if (replies->at[i].type == RT_REDIS_ERROR &&
-            strncmp(replies->at[i].text, "READONLY", 8) == 0)
+    for (uint32_t i = 0; i < replies->count; i++) {
+        const rt_redis_reply *reply = &replies->at[i];
+        if (reply->type == RT_REDIS_ERROR &&
+            strncmp(rt_redis_reason_of(reply->text, reply->length).data, "READONLY", 8) == 0)
             return true;
+    }
     return false;
 }
 

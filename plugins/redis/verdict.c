@@ -263,6 +263,20 @@ int rt_redis_code_of(const char *text, uint64_t length)
     return meaning ? -meaning->code : -RT_EFAILED_PRECONDITION;
 }
 
+rt_str rt_redis_reason_of(const char *text, uint64_t length)
+{
+    static const char discarded[] = "EXECABORT Transaction discarded because of: ";
+    uint64_t skip = sizeof discarded - 1;
+    bool has_reason = length > skip && memcmp(text, discarded, skip) == 0;
+    return has_reason ? (rt_str){text + skip, length - skip} : (rt_str){text, length};
+}
+
+bool rt_redis_blames_server(const char *text, uint64_t length)
+{
+    int code = rt_redis_code_of(text, length);
+    return code != -RT_EINVALID_ARGUMENT && code != -RT_EFAILED_PRECONDITION;
+}
+
 int rt_redis_fail_reply(rt_ctx *ctx, const char *subject, const char *text, uint64_t length)
 {
     uint64_t word = word_length(text, length), rest = word ? word + 1 : 0;

@@ -20,6 +20,13 @@ int rt_redis_check_script(rt_ctx *ctx, const rt_redis_script *script);
 /* -RT_E… of an error reply, by its first word. */
 int rt_redis_code_of(const char *text, uint64_t length);
 
+/* Why, where EXEC says that a transaction was discarded and gives the server's reason; else the
+ * reply itself. */
+rt_str rt_redis_reason_of(const char *text, uint64_t length);
+/* Whether the state of the server is to blame for an error reply, or what its user may do, and not
+ * the command. */
+bool rt_redis_blames_server(const char *text, uint64_t length);
+
 /* Fails with an error reply: domain, message, detail; `subject` is the command's name. */
 int rt_redis_fail_reply(rt_ctx *ctx, const char *subject, const char *text, uint64_t length);
 

@@ -437,14 +437,53 @@ class Limits(Case):
         self.assertEqual(server.cli("EXISTS", "written"), "0")
         self.assert_fails(self.command(runtime, "CLIENT", "LIST"), "INTERNAL", False, "NOPERM")
 
-    def test_out_of_memory(self):
-        """a server out of memory, one that loads, and a replica are errors of their kind"""
+    def test_refusing(self):
+        """a server out of memory, a replica and one without its master say so, in a transaction too"""
         server = self.server(settings={"maxmemory": "1mb", "maxmemory-policy": "noeviction"})
         runtime = self.runtime(server.url)
-        self.assert_fails(self.command(runtime, "SET", "a", "x"), "RESOURCE_EXHAUSTED", True, "OOM")
         replica = self.server(settings={"replicaof": f"127.0.0.1 {server.port}"})
-        self.assert_fails(self.command(self.runtime(replica.url), "SET", "a", "x"), "UNAVAILABLE",
-                          True, "READONLY")
+        other = self.runtime(replica.url)
+        for atomic in (False, True):
+            self.assert_fails(self.command(runtime, "SET", "a", "x", atomic=atomic),
+                              "RESOURCE_EXHAUSTED", True, "OOM")
+            self.assert_fails(self.command(other, "SET", "a", "x", atomic=atomic), "UNAVAILABLE",
+                              True, "READONLY")
+        replica.cli("CONFIG", "SET", "replica-serve-stale-data", "no")
+        replica.cli("REPLICAOF", "127.0.0.1", 1)
+        for atomic in (False, True):
+            self.assert_fails(self.command(other, "GET", "a", atomic=atomic), "UNAVAILABLE", True,
+                              "MASTERDOWN")
+
+    def test_loading(self):
+        """a server that loads is one that is not there yet, in a transaction too"""
+        server = self.server(settings={"enable-debug-command": "yes", "key-load-delay": 10000,
+                                       "loading-process-events-interval-bytes": 1024})
+        runtime = self.runtime(server.url)
+        server.cli("DEBUG", "POPULATE", 150, "key", 2048)
+        loading = threading.Thread(target=server.cli, args=("DEBUG", "RELOAD"))
+        loading.start()
+        self.addCleanup(loading.join)
+        for atomic in (True, False):
+            answer = wait_for(lambda: failed(self.command(runtime, "SET", "a", "x", atomic=atomic)),
+                              "the server to load")
+            self.assert_fails(answer, "UNAVAILABLE", True, "LOADING")
+        self.recovers(runtime, "SET", "a", "x")
+
+    def test_discarded(self):
+        """why EXEC discarded a transaction is its error where the server says so"""
+        _, proxy, runtime = self.behind_proxy("connections = 1;")
+        discarded = b"-EXECABORT Transaction discarded because of: "
+        for reason, code, retryable in ((b"OOM command not allowed", "RESOURCE_EXHAUSTED", True),
+                                        (b"READONLY You can't write", "UNAVAILABLE", True),
+                                        (b"previous errors.", "FAILED_PRECONDITION", False)):
+            with self.subTest(reason=reason):
+                proxy.garbage(b"+OK\r\n+QUEUED\r\n" + discarded + reason + b"\r\n", new=False)
+                answer = self.command(runtime, "SET", "a", "x", atomic=True)
+                self.assert_fails(answer, code, retryable)
+
+
+def failed(answer):
+    return answer if answer["code"] != "OK" else None
 
 
 class Trickling(contextlib.ExitStack):

@@ -17,14 +17,16 @@
  * may have been carried out.
  *
  * Errors: an error reply is an error of the call, its first word the domain ("WRONGTYPE",
- * "NOSCRIPT", "READONLY"), the rest the detail. -RT_EFAILED_PRECONDITION WRONGTYPE, EXECABORT and
- * others that the state is to blame for -RT_EINVALID_ARGUMENT    ERR: wrong number of arguments,
- * not an integer, syntax -RT_EUNAVAILABLE         no connection, or it was lost (retryable only
- * where the command cannot have been carried out); LOADING, MASTERDOWN, CLUSTERDOWN, READONLY,
- *                            NOAUTH, WRONGPASS
- *   -RT_ERESOURCE_EXHAUSTED  OOM, a reply beyond `max_reply`
- *   -RT_EINTERNAL            NOPERM, and bytes that are no RESP
- *   -RT_EDEADLINE, -RT_ECANCELED
+ * "NOSCRIPT", "READONLY"), the rest the detail:
+ *
+ *     -RT_EFAILED_PRECONDITION  WRONGTYPE, EXECABORT and others that the state is to blame for
+ *     -RT_EINVALID_ARGUMENT     ERR: wrong number of arguments, not an integer, syntax
+ *     -RT_EUNAVAILABLE          no connection, or it was lost (retryable only where the command
+ *                               cannot have been carried out); LOADING, MASTERDOWN, CLUSTERDOWN,
+ *                               READONLY, NOAUTH, WRONGPASS
+ *     -RT_ERESOURCE_EXHAUSTED   OOM, a reply beyond `max_reply`
+ *     -RT_EINTERNAL             NOPERM, and bytes that are no RESP
+ *     -RT_EDEADLINE, -RT_ECANCELED
  *
  * Source: Redis serialization protocol 2; redis.io's command reference, Redis 7.0.
  */
@@ -79,7 +81,8 @@ typedef struct rt_redis_script {
  * pipeline  commands in order, replies in the same order, one round trip; 0 even if commands fail:
  *           their replies are errors.
  * atomic    the same within MULTI and EXEC: nothing comes between, and if one is refused before
- *           execution, none is carried out (EXECABORT).
+ *           execution, none is carried out: EXECABORT where the command is to blame, else what
+ *           the server said of itself (LOADING, OOM).
  * eval      EVALSHA, and EVAL where the server does not have it yet. */
 #define RT_REDIS_METHODS(M)                                                                       \
     M(redis, command, RT_WAITS, (const rt_redis_arguments *, command), (rt_redis_reply *, reply)) \
