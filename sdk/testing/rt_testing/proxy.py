@@ -86,15 +86,22 @@ class Connection:
             writer.transport.abort()
 
 
+def complain(loop, context):
+    """Streams take it for an error that `close` cancels what serves them."""
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
+
+
 class Proxy:
     """Passes what comes on `port` to `target`, a port of 127.0.0.1 or a path, until told otherwise."""
 
     def __init__(self, target, port=None):
         self.target, self.port = target, port or free_port()
         self.faults, self.every_garbage = Faults(), None
-        self.connections, self.accepted = set(), 0
+        self.connections, self.accepted, self.cuts = set(), 0, 0
         self.listener = self.passage = None
         self.loop = asyncio.new_event_loop()
+        self.loop.set_exception_handler(complain)
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 
     def call(self, coroutine):
@@ -115,17 +122,19 @@ class Proxy:
 
     async def serve(self, *client):
         self.accepted += 1
+        cuts = self.cuts
         try:
             server = await self.reach()
         except OSError:
             client[1].transport.abort()
             return
         connection = Connection(self, client, server)
+        if cuts != self.cuts:
+            connection.reset()
+            return
         self.connections.add(connection)
         try:
             await connection.run()
-        except asyncio.CancelledError:
-            pass  # by close, which waits for this; streams would complain of it
         finally:
             self.connections.discard(connection)
 
@@ -135,6 +144,7 @@ class Proxy:
         return await asyncio.open_connection("127.0.0.1", self.target)
 
     def reset_all(self):
+        self.cuts += 1  # also for those that have yet to reach the server
         for connection in list(self.connections):
             connection.reset()
 
