@@ -16,13 +16,15 @@ uint32_t rt_migrate_dialect(rt_ctx *ctx, const rt_migrate_job *job)
 }
 
 /* The catalogue is asked, because a query of a table that is not there would count as a failure,
- * and end a transaction. */
+ * and end a transaction. In PostgreSQL a table of it is read: to_regclass would answer from what
+ * the session remembers, and in a transaction it does not hear of a table that was made since. */
 int rt_migrations_table_exists(rt_ctx *ctx, const rt_migrate_job *job)
 {
     struct rt_sql_slot *sql = rt_migrate_sql(job);
     rt_sql_rows rows = {.size = sizeof rows};
     const char *text = rt_migrate_dialect(ctx, job) == RT_SQL_POSTGRES
-                           ? "SELECT to_regclass('rt_migrations') IS NOT NULL"
+                           ? "SELECT count(*) FROM pg_class WHERE relname = 'rt_migrations' AND "
+                             "relkind IN ('r', 'p') AND pg_table_is_visible(oid)"
                            : "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = "
                              "'rt_migrations'";
     RT_TRY(rt_sql_query(ctx, sql, RT_SQL(text), &rows));

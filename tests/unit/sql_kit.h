@@ -207,16 +207,10 @@ static inline void kit_try_lock(sqlite3_context *context, int count, sqlite3_val
     sqlite3_result_int(context, kit->locks > kit->refuse_locks);
 }
 
-static inline void kit_regclass(sqlite3_context *context, int count, sqlite3_value **values)
+static inline void kit_visible(sqlite3_context *context, int count, sqlite3_value **values)
 {
-    sqlite3_stmt *statement = NULL;
-    (void)count;
-    sqlite3_prepare_v2(sqlite3_context_db_handle(context),
-                       "SELECT name FROM sqlite_master WHERE name = ?", -1, &statement, NULL);
-    sqlite3_bind_value(statement, 1, values[0]);
-    if (sqlite3_step(statement) == SQLITE_ROW)
-        sqlite3_result_value(context, values[0]);
-    sqlite3_finalize(statement);
+    (void)count, (void)values;
+    sqlite3_result_int(context, 1);
 }
 
 static inline sqlite3 *kit_connect(sql_kit *kit, const char *path)
@@ -227,8 +221,13 @@ static inline sqlite3 *kit_connect(sql_kit *kit, const char *path)
     sqlite3_create_function(connection, "now", 0, SQLITE_UTF8, NULL, kit_now, NULL, NULL);
     sqlite3_create_function(connection, "pg_try_advisory_xact_lock", 1, SQLITE_UTF8, kit,
                             kit_try_lock, NULL, NULL);
-    sqlite3_create_function(connection, "to_regclass", 1, SQLITE_UTF8, NULL, kit_regclass, NULL,
-                            NULL);
+    sqlite3_create_function(connection, "pg_table_is_visible", 1, SQLITE_UTF8, NULL, kit_visible,
+                            NULL, NULL);
+    sqlite3_exec(
+        connection,
+        "CREATE TEMP VIEW pg_class AS SELECT rowid AS oid, name AS relname, 'r' AS relkind "
+        "FROM main.sqlite_master WHERE type = 'table'",
+        NULL, NULL, NULL);
     return connection;
 }
 
