@@ -11,7 +11,7 @@
 static const char postgres_columns[] =
     "SELECT a.attname::text, format_type(a.atttypid, NULL), NOT a.attnotnull,\n"
     "    EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary\n"
-    "            AND a.attnum = ANY (i.indkey)),\n"
+    "            AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])),\n"
     "    a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''\n"
     "FROM pg_attribute a\n"
     "WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped\n"
@@ -104,6 +104,13 @@ static bool has_flag(const rt_column *column, uint32_t flag)
     return column->flags & flag;
 }
 
+/* In a shadow, which takes rows of the table alone, and stamps each with the time. */
+static bool may_be_null_otherwise(const struct comparison *comparison, const rt_column *column,
+                                  bool nullable)
+{
+    return comparison->is_shadow && (nullable || has_flag(column, RT_COLUMN_DELETED_AT));
+}
+
 static void compare_column(const struct comparison *comparison, const rt_column *column,
                            uint64_t row)
 {
@@ -113,9 +120,8 @@ static void compare_column(const struct comparison *comparison, const rt_column 
     if (type_of(declared ? declared : "") != column->type)
         differ(comparison, column->name, "is %s there, and declared as %s", declared,
                type_word(column->type));
-    if (comparison->is_shadow)
-        return;
-    if (nullable != has_flag(column, RT_COLUMN_NULLABLE) && !key)
+    if (nullable != has_flag(column, RT_COLUMN_NULLABLE) && !key &&
+        !may_be_null_otherwise(comparison, column, nullable))
         differ(comparison, column->name,
                nullable ? "can be null there, and is declared as one that cannot"
                         : "is NOT NULL there, and is declared as one that can be null");

@@ -466,6 +466,13 @@ class OnPostgres(Starts, Commands, Connect, Case):
             self.assertIn("error[RT0712]: module `postgres` failed to start: ", outcome.stdout)
             self.assertNotIn("Sanitizer", outcome.stdout)
 
+    def test_columns_that_an_index_of_the_key_merely_includes_are_not_of_the_key(self):
+        made = self.deploy()
+        self.expect(made, 0, "up")
+        made.database.ask("ALTER TABLE notes DROP CONSTRAINT notes_pkey, "
+                          "ADD PRIMARY KEY (id) INCLUDE (title)")
+        self.expect(made, 0, "verify")
+
     def test_one_that_may_not_make_tables_is_told_so(self):
         made = self.deploy()
         made.database.ask("CREATE ROLE reader LOGIN")

@@ -409,6 +409,16 @@ static void marks_are_looked_for_in_the_shadow_alone(void)
         {"CREATE TABLE orders_deleted (id text PRIMARY KEY, quantity bigint, deleted_at "
          "timestamptz)",
          ""},
+        {"CREATE TABLE orders_deleted (id text PRIMARY KEY, quantity bigint NOT NULL, deleted_at "
+         "timestamptz NOT NULL)",
+         ""},
+        {"CREATE TABLE orders_deleted (id text NOT NULL, quantity bigint, deleted_at timestamptz)",
+         "table `orders_deleted`, column `id` is declared as of the key, and is not of the primary "
+         "key there"},
+        {"CREATE TABLE orders_deleted (id text, quantity bigint, deleted_at timestamptz, "
+         "PRIMARY KEY (id, deleted_at))",
+         "table `orders_deleted`, column `deleted_at` is of the primary key there, and not "
+         "declared so"},
         {"CREATE TABLE orders_deleted (id text PRIMARY KEY, quantity bigint)",
          "table `orders_deleted`, column `deleted_at` is missing"},
         {"SELECT 1", "table `orders_deleted` is missing"},
