@@ -90,8 +90,20 @@ class InstalledTree(unittest.TestCase):
         run(f"{PREFIX}/bin/rtctl", "validate", "--config", f"{PREFIX}/etc/rt/runtime.conf")
 
     def test_the_installed_production_configuration_has_no_error_but_its_secrets(self):
-        run(f"{PREFIX}/bin/rtctl", "validate", "--no-secrets", "--config",
-            f"{PREFIX}/etc/rt/production.conf")
+        with tempfile.TemporaryDirectory() as folder:
+            run(f"{PREFIX}/bin/rtctl", "validate", "--no-secrets", "--config",
+                f"{PREFIX}/etc/rt/production.conf", "--set", f'sqlite.path="{folder}/rt.db"')
+
+    def test_the_folder_of_its_database_is_the_one_that_the_service_makes(self):
+        unit, = (file for file in files_below(PREFIX) if file.endswith("/rtd.service"))
+        texts = []
+        for path in (unit, "etc/rt/production.conf"):
+            with open(f"{PREFIX}/{path}", encoding="utf-8") as file:
+                texts.append(file.read())
+        made, = re.findall(r"(?m)^StateDirectory=(.+)$", texts[0])
+        for kept in re.findall(r'(?:path|folder) = "(/var/lib/[^"]+)"', texts[1]):
+            self.assertEqual(os.path.dirname(kept), f"/var/lib/{made}")
+        self.assertIn(f'path = "/var/lib/{made}/rt.db"', texts[1])
 
     def test_no_installed_file_names_the_source_tree(self):
         inside = [f"{TOP}/{folder}/".encode() for folder in ("sdk", "host", "plugins", "etc")]
