@@ -69,6 +69,7 @@ typedef struct rt_pg_connection {
     PGconn *pq;
     rt_pg *pg;
     struct rt_pg_connection *next; /* idle */
+    int watched; /* of a shared one: a descriptor of ours for its socket; else 0 */
     rt_pg_cache cache;
     uint64_t opened, used;
     int busy;           /* not all results of what was sent are read */
@@ -83,6 +84,11 @@ enum rt_pg_kind { RT_PG_OWN, RT_PG_SHARED };
 /* Connects within `connect_timeout` and the deadline of the context. */
 int rt_pg_connect(rt_ctx *ctx, rt_pg *pg, enum rt_pg_kind kind, rt_pg_connection **connection);
 void rt_pg_close(rt_pg_connection *connection);
+/* Fibers that wait for its socket may find it closed by libpq, which does so in whatever call meets
+ * the end, and would wait for ever; from here on they wait for a descriptor of ours. */
+int rt_pg_watch(rt_ctx *ctx, rt_pg_connection *connection);
+/* What waits for it hears of its end. */
+void rt_pg_shut_down(const rt_pg_connection *connection);
 /* rt_wait_fd on its socket. */
 int rt_pg_wait(rt_ctx *ctx, const rt_pg_connection *connection, uint32_t events, uint64_t deadline);
 /* -RT_EUNAVAILABLE with what libpq says of a connection that was lost; it is broken then. */

@@ -5,12 +5,15 @@
 #include "postgres_options.h"
 #include "statement.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* --- words ----------------------------------------------------------------------------------- */
 
@@ -81,11 +84,31 @@ static void notice(void *unused, const PGresult *result)
     rt_log(rt_current(), RT_LOG_DEBUG, "the database says: %s", text ? text : "");
 }
 
+static int descriptor_of(const rt_pg_connection *connection)
+{
+    return connection->watched ? connection->watched : PQsocket(connection->pq);
+}
+
+int rt_pg_watch(rt_ctx *ctx, rt_pg_connection *connection)
+{
+    int watched = fcntl(PQsocket(connection->pq), F_DUPFD_CLOEXEC, 3);
+    if (watched < 0)
+        return rt_fail(ctx, RT_ERESOURCE_EXHAUSTED, "no descriptor is left for a connection: %s",
+                       strerror(errno));
+    connection->watched = watched;
+    return 0;
+}
+
+void rt_pg_shut_down(const rt_pg_connection *connection)
+{
+    shutdown(descriptor_of(connection), SHUT_RDWR);
+}
+
 int rt_pg_wait(rt_ctx *ctx, const rt_pg_connection *connection, uint32_t events, uint64_t deadline)
 {
     if (PQsslInUse(connection->pq))
         ERR_clear_error();
-    return rt_wait_fd(ctx, PQsocket(connection->pq), events, deadline);
+    return rt_wait_fd(ctx, descriptor_of(connection), events, deadline);
 }
 
 static PGconn *begin(rt_ctx *ctx, const struct attempt *attempt, const rt_pg_host *host)
@@ -308,6 +331,8 @@ void rt_pg_close(rt_pg_connection *connection)
     rt_pg_cancel_forget(connection);
     rt_pg_cache_close(&connection->cache);
     PQfinish(connection->pq);
+    if (connection->watched)
+        close(connection->watched);
     ERR_clear_error();
     free(connection);
 }

@@ -131,7 +131,7 @@ static void close_when_left(rt_pg_shared *shared, rt_pg_connection *connection)
         return;
     }
     connection->broken = 1;
-    shutdown(PQsocket(connection->pq), SHUT_RDWR);
+    rt_pg_shut_down(connection);
     shared->dying = connection;
 }
 
@@ -152,7 +152,7 @@ static void lose(rt_pg_shared *shared, const char *why)
 static void condemn(rt_pg_shared *shared)
 {
     shared->connection->broken = 1;
-    shutdown(PQsocket(shared->connection->pq), SHUT_RDWR);
+    rt_pg_shut_down(shared->connection);
 }
 
 static int open_connection(rt_ctx *ctx, rt_pg_shared *shared)
@@ -161,9 +161,12 @@ static int open_connection(rt_ctx *ctx, rt_pg_shared *shared)
     int result = rt_pg_connect(ctx, shared->pg, RT_PG_SHARED, &connection);
     shared->failures += result < 0;
     RT_TRY(result);
-    if (!PQenterPipelineMode(connection->pq)) {
+    result = rt_pg_watch(ctx, connection);
+    if (result == 0 && !PQenterPipelineMode(connection->pq))
+        result = rt_fail(ctx, RT_EINTERNAL, "libpq does not enter pipeline mode");
+    if (result < 0) {
         rt_pg_close(connection);
-        return rt_fail(ctx, RT_EINTERNAL, "libpq does not enter pipeline mode");
+        return result;
     }
     shared->connection = connection;
     rt_semaphore_release(shared->connected);

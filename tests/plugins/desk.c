@@ -4,7 +4,8 @@
  *     GET /value?…            the first column of the first row of the statement that is the query
  *     GET /mixed              16 short statements at once, of which every second fails
  *     GET /abandoned          a short statement that is given up, and eight that are not
- *     GET /turnover/{count}   that many texts; how many the two kinds of connection keep of them
+ *     GET /severed            16 fibers that ask while their connection is ended: who waited for
+ * long GET /turnover/{count}   that many texts; how many the two kinds of connection keep of them
  *     GET /forgotten          a statement again after the session has forgotten what it prepared
  *     GET /heard              what comes on the channel `desk`, twice; `gap` for what was missed
  *     GET /streamed/{rows}    how many of them came
@@ -102,6 +103,43 @@ static int abandoned(rt_ctx *ctx, const rt_request *request, rt_response *respon
     return say(ctx, response,
                rt_format(ctx, "%s, then %lld on %s connection", rt_code_name(given_up),
                          (long long)sum, before == after ? "the same" : "another"));
+}
+
+struct severing {
+    int64_t process;
+    int silent;
+};
+
+/* On until the connection is lost, or is another already. */
+static int ask_until_lost(rt_ctx *ctx, void *argument)
+{
+    struct severing *severing = argument;
+    int64_t process;
+    int result;
+    do
+        result = ask(ctx, RT_SQL_SHORT, "SELECT pg_backend_pid()", &process);
+    while (result == 0 && process == severing->process);
+    const rt_error *error = result < 0 ? rt_last_error(ctx) : NULL;
+    severing->silent += error && error->detail && strstr(error->detail, "not answered");
+    return 0;
+}
+
+static int severed(rt_ctx *ctx, const rt_request *request, rt_response *response)
+{
+    rt_task *tasks[FIBERS];
+    struct severing severing = {0};
+    int64_t ended;
+    (void)request;
+    RT_TRY(ask(ctx, RT_SQL_SHORT, "SELECT pg_backend_pid()", &severing.process));
+    for (int i = 0; i < FIBERS; i++)
+        tasks[i] = rt_spawn(ctx, ask_until_lost, &severing);
+    RT_TRY(
+        ask(ctx, 0,
+            rt_format(ctx, "SELECT pg_terminate_backend(%lld)::int", (long long)severing.process),
+            &ended));
+    for (int i = 0; i < FIBERS; i++)
+        RT_TRY(rt_join(ctx, tasks[i]));
+    return say(ctx, response, rt_format(ctx, "%d waited in vain", severing.silent));
 }
 
 /* --- what is kept ---------------------------------------------------------------------------- */
@@ -211,6 +249,7 @@ RT_REGISTER(registry)
     RT_TRY(rt_route(registry, RT_GET, "/value", value));
     RT_TRY(rt_route(registry, RT_GET, "/mixed", mixed));
     RT_TRY(rt_route(registry, RT_GET, "/abandoned", abandoned));
+    RT_TRY(rt_route(registry, RT_GET, "/severed", severed));
     RT_TRY(rt_route(registry, RT_GET, "/turnover/{count}", turnover));
     RT_TRY(rt_route(registry, RT_GET, "/forgotten", forgotten));
     RT_TRY(rt_route(registry, RT_GET, "/heard", heard));

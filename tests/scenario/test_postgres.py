@@ -45,6 +45,14 @@ class Sharing(Case):
             self.expect(made, "/abandoned", "DEADLINE_EXCEEDED, then 8 on the same connection")
             self.assertNotIn("canceling", made.log())
 
+    def test_the_end_of_a_shared_connection_is_noticed_by_all_who_use_it(self):
+        # libpq closes the socket in whatever call meets its end, also while others wait for it
+        folder = urllib.parse.quote(self.server.socket_folder, safe="")
+        url = f"postgresql://postgres@{folder}:{self.server.port}/postgres"
+        with self.desk(shared=1, short_timeout="100 ms", url=url) as made:
+            for _ in range(30):
+                self.expect(made, "/severed", "0 waited in vain")
+
     def test_without_shared_connections_short_statements_have_their_own(self):
         with self.desk(shared=0) as made:
             self.expect(made, "/mixed", "8 answered, 8 failed")
