@@ -157,6 +157,7 @@ typedef struct rt_sqlite_call {
     void *argument;
     rt_sqlite_connection *connection;
     rt_sqlite_problem *problem;
+    rt_ctx *unit; /* whose time counts once it began, if not the caller's; or NULL */
 } rt_sqlite_call;
 int rt_sqlite_run(rt_ctx *ctx, rt_sqlite *database, const rt_sqlite_call *call);
 

@@ -104,7 +104,9 @@ static int fail(rt_ctx *ctx, rt_sql_load *load)
 
 static void release(rt_ctx *ctx, rt_sql_load *load)
 {
+    rt_sqlite_connection *connection = load->lease.connection;
     load->magic = 0;
+    connection->dirty |= !load->lease.ambient && !sqlite3_get_autocommit(connection->handle);
     if (load->hold)
         rt_tx_let_go(load->hold);
     else

@@ -112,7 +112,7 @@ static void note_state(rt_sqlite *database, const rt_sqlite_call *call, int resu
 
 int rt_sqlite_run(rt_ctx *ctx, rt_sqlite *database, const rt_sqlite_call *call)
 {
-    struct running running = {.ctx = ctx, .call = call};
+    struct running running = {.ctx = call->unit ? call->unit : ctx, .call = call};
     rt_sqlite_connection *connection = call->connection;
     atomic_store(&connection->stop, 0);
     connection->writes_now = false;

@@ -18,6 +18,8 @@ struct rt_sql_stream {
     bool retry_on_writer;
     bool lends;           /* the connection is the only one */
     bool spilled, broken; /* what was left is in `rest`; or in `problem` */
+    rt_ctx *unit;         /* of one that lends: that opened it */
+    rt_mutex *turn;       /* the same: of who spills it, for whom its user waits */
     uint64_t next;        /* row of `rest` */
     rt_sqlite_rows rows, rest;
     rt_sqlite_problem problem;
@@ -92,15 +94,19 @@ static int spill_in_pool(void *argument)
 
 /* --- on the loop ----------------------------------------------------------------------------- */
 
+/* The rest that is spilled is the stream's, so it is not up to the time of who wanted the
+ * connection. */
 static int run(rt_ctx *ctx, rt_sql_stream *stream, int (*function)(void *argument))
 {
     stream->busy = true;
     stream->problem = (rt_sqlite_problem){0};
-    int result = rt_sqlite_run(ctx, rt_sqlite_here(ctx),
-                               &(rt_sqlite_call){.function = function,
-                                                 .argument = stream,
-                                                 .connection = stream->lease.connection,
-                                                 .problem = &stream->problem});
+    int result =
+        rt_sqlite_run(ctx, rt_sqlite_here(ctx),
+                      &(rt_sqlite_call){.function = function,
+                                        .argument = stream,
+                                        .connection = stream->lease.connection,
+                                        .problem = &stream->problem,
+                                        .unit = function == spill_in_pool ? stream->unit : NULL});
     stream->busy = false;
     return result;
 }
@@ -116,12 +122,11 @@ static void release(rt_ctx *ctx, rt_sql_stream *stream)
         rt_tx_let_go(stream->hold);
     else if (!stream->spilled)
         rt_sqlite_lease_give(ctx, &stream->lease);
+    rt_mutex_free(stream->turn);
 }
 
-void rt_sqlite_stream_spill(rt_ctx *ctx, rt_sql_stream *stream)
+static void spill(rt_ctx *ctx, rt_sql_stream *stream)
 {
-    if (stream->busy)
-        return; /* it does so itself before its fiber goes on */
     if (stream->statement && run(ctx, stream, spill_in_pool) < 0)
         stream->broken = true;
     if (stream->statement) /* nobody waited for it long enough to begin */
@@ -132,6 +137,25 @@ void rt_sqlite_stream_spill(rt_ctx *ctx, rt_sql_stream *stream)
     rt_sqlite_lease_give(ctx, &stream->lease);
     rt_sql_rows moved = {.size = sizeof moved};
     rt_sqlite_rows_take(NULL, &stream->rest, &moved); /* its pointers are in place from here on */
+}
+
+/* Its user may end it as soon as the turn is given back. */
+void rt_sqlite_stream_spill(rt_ctx *ctx, rt_sql_stream *stream)
+{
+    if (stream->busy || rt_mutex_lock(ctx, stream->turn) < 0)
+        return; /* it does so itself before its fiber goes on */
+    spill(ctx, stream);
+    rt_mutex_unlock(ctx, stream->turn);
+}
+
+/* Until nobody else spills it. */
+static int wait_for_turn(rt_ctx *ctx, const rt_sql_stream *stream)
+{
+    if (!stream->turn)
+        return 0;
+    RT_TRY(rt_mutex_lock(ctx, stream->turn));
+    rt_mutex_unlock(ctx, stream->turn);
+    return 0;
 }
 
 /* A piece of what was spilled. */
@@ -155,23 +179,31 @@ static void finish(rt_ctx *ctx, void *argument)
     rt_sql_stream *stream = argument;
     if (stream->magic != MAGIC)
         return;
+    wait_for_turn(ctx, stream);
     if (stream->statement && run(ctx, stream, end_in_pool) < 0 && stream->statement)
         end_in_pool(stream);
     release(ctx, stream);
+}
+
+static int hold(rt_ctx *ctx, rt_sql_stream *stream)
+{
+    stream->hold = stream->lease.ambient ? rt_tx_keep(ctx) : NULL;
+    stream->magic = MAGIC;
+    stream->unit = ctx;
+    stream->turn =
+        !stream->hold && rt_sqlite_is_single(rt_sqlite_here(ctx)) ? rt_mutex_new() : NULL;
+    stream->lends = stream->turn != NULL;
+    if (stream->lends)
+        rt_sqlite_set_holder(rt_sqlite_here(ctx), stream);
+    return rt_defer(ctx, finish, stream);
 }
 
 static int open_on(rt_ctx *ctx, rt_sql_stream *stream, bool reads)
 {
     RT_TRY(rt_sqlite_lease_take(ctx, reads, &stream->lease));
     int result = run(ctx, stream, open_in_pool);
-    if (result == 0) {
-        stream->hold = stream->lease.ambient ? rt_tx_keep(ctx) : NULL;
-        stream->magic = MAGIC;
-        stream->lends = !stream->hold && rt_sqlite_is_single(rt_sqlite_here(ctx));
-        if (stream->lends)
-            rt_sqlite_set_holder(rt_sqlite_here(ctx), stream);
-        return rt_defer(ctx, finish, stream);
-    }
+    if (result == 0)
+        return hold(ctx, stream);
     if (stream->lease.ambient)
         stream->lease.connection->failed = true;
     rt_sqlite_lease_give(ctx, &stream->lease);
@@ -198,7 +230,8 @@ static int check(rt_ctx *ctx, const rt_sql_stream *stream)
 {
     if (!stream || stream->magic != MAGIC)
         return rt_fail(ctx, RT_EINVALID_ARGUMENT, "the stream is not open");
-    if (stream->busy)
+    RT_TRY(wait_for_turn(ctx, stream));
+    if (stream->magic != MAGIC || stream->busy)
         return rt_fail(ctx, RT_EFAILED_PRECONDITION, "another fiber uses the stream");
     return 0;
 }

@@ -257,6 +257,49 @@ static const char *with_statements(rt_ctx *ctx, void *subject)
     return rt_suite_notes(ctx, suite, written);
 }
 
+static int ask_others(rt_ctx *ctx, void *argument)
+{
+    rt_sql_story *story = argument;
+    for (int64_t i = 0; i < 5; i++)
+        TELL(story, rt_suite_number(ctx, story->suite, i,
+                                    RT_SQL("SELECT CAST($1 AS bigint)", rt_sql_int(i))));
+    return 0;
+}
+
+/* One that does not wait long: that is no reason for the stream to end. */
+static int ask_in_haste(rt_ctx *ctx, void *argument)
+{
+    rt_sql_story *story = argument;
+    rt_sql_rows rows = {.size = sizeof rows};
+    rt_set_deadline(ctx, rt_now() + RT_MS(2));
+    rt_sql_query(ctx, story->suite->sql, RT_SQL("SELECT 1"), &rows);
+    return 0;
+}
+
+static const char *while_others_ask(rt_ctx *ctx, void *subject)
+{
+    static const rt_work works[] = {ask_in_haste, ask_others};
+    const rt_sql_suite *suite = subject;
+    rt_sql_story *story = rt_story_open(ctx, suite);
+    for (int i = 0; i < 8; i++) {
+        struct reading reading;
+        CHECK(open_stream(ctx, suite, &reading, RT_SQL(MANY_LAZY_ROWS)));
+        rt_task *asking = rt_spawn(ctx, works[i % 2], story);
+        const char *complaint = read_piece(ctx, suite, &reading);
+        while (!complaint && !reading.ended && i < 4)
+            complaint = read_piece(ctx, suite, &reading);
+        CHECK(complaint);
+        CHECK(close_stream(ctx, suite, &reading));
+        rt_join(ctx, asking);
+        CHECK(story->complaint);
+        rt_task *other = rt_spawn(ctx, works[i % 2], story);
+        rt_run(ctx, leave_stream, story);
+        rt_join(ctx, other);
+        CHECK(story->complaint);
+    }
+    return rt_suite_alive(ctx, suite);
+}
+
 static int stream_own_rows(rt_ctx *ctx, void *argument)
 {
     rt_sql_story *story = argument;
@@ -351,6 +394,7 @@ static const rt_conformance_case cases[] = {
     {"an error in the middle of a stream is told there", fails_late},
     {"a stream of a wrong statement fails and holds nothing", wrong_statement},
     {"an endless stream ends at its deadline", out_of_time},
+    {"a stream goes on, and ends, while others ask", while_others_ask},
     {"two streams are read in turns", two_at_once},
     {"statements run between the pieces of a stream", with_statements},
     {"a stream belongs to the transaction around it", in_transaction},
