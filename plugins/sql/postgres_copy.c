@@ -359,13 +359,22 @@ static int note(rt_sql_load *load, int code)
     return code;
 }
 
+/* A socket that takes all makes nobody wait, and a call may bring a million rows: so the loop has
+ * its turn with each chunk, whether or not there is a reason to wait. */
+static int send_chunk(rt_ctx *ctx, rt_sql_load *load)
+{
+    RT_TRY(send_buffer(ctx, load));
+    int ready = rt_pg_wait(ctx, load->holding.connection, RT_WRITABLE, 0);
+    return ready < 0 ? rt_pg_interrupted(ctx, ready, NULL) : 0;
+}
+
 int rt_pg_copy_rows(rt_ctx *ctx, rt_sql_load *load, const rt_sql_value *values, uint64_t row_count)
 {
     RT_TRY(check_open(ctx, load, !load->reads && load->format == RT_SQL_COPY_ROWS));
     for (uint64_t i = 0; i < row_count; i++) {
         RT_TRY(note(load, put_row(ctx, load, values + i * load->column_count)));
         if (load->length >= CHUNK)
-            RT_TRY(note(load, send_buffer(ctx, load)));
+            RT_TRY(note(load, send_chunk(ctx, load)));
     }
     return 0;
 }
