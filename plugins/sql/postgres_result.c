@@ -161,6 +161,7 @@ int rt_pg_fail(rt_ctx *ctx, const PGresult *result, const rt_sql_statement *stat
                  .constraint = text_of(ctx, result, PG_DIAG_CONSTRAINT_NAME),
                  .table = text_of(ctx, result, PG_DIAG_TABLE_NAME),
                  .column = text_of(ctx, result, PG_DIAG_COLUMN_NAME),
+                 .position = text_of(ctx, result, PG_DIAG_STATEMENT_POSITION),
                  .statement = statement,
                  /* we read no answer to what we cancelled, so this was the server's time limit */
                  .code = strcmp(state, "57014") == 0 ? RT_EDEADLINE : 0});

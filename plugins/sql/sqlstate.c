@@ -95,7 +95,7 @@ int rt_sql_fail(rt_ctx *ctx, const rt_sql_failure *failure)
     const rt_sql_statement *statement = failure->statement;
     const char *state = failure->condition ? row->state : failure->state;
     const char *text = statement ? statement->text : NULL;
-    rt_field fields[6];
+    rt_field fields[7];
     rt_error error = {.size = sizeof error,
                       .code = failure->code ? abs(failure->code) : row->code,
                       .domain = row->name,
@@ -111,6 +111,7 @@ int rt_sql_fail(rt_ctx *ctx, const rt_sql_failure *failure)
     add(fields, &error.field_count, "constraint", failure->constraint);
     add(fields, &error.field_count, "table", failure->table);
     add(fields, &error.field_count, "column", failure->column);
+    add(fields, &error.field_count, "position", failure->position);
     if (text) {
         add(fields, &error.field_count, "statement", cut(ctx, text));
         add(fields, &error.field_count, "parameters", rt_sql_describe_parameters(ctx, statement));

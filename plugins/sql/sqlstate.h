@@ -27,6 +27,7 @@ typedef struct rt_sql_failure {
     const char *message;   /* what the server says; values in it are the server's to show */
     const char *detail, *hint;
     const char *constraint, *table, *column;
+    const char *position;              /* in the text of the statement: characters, from 1 */
     const rt_sql_statement *statement; /* its text, and its parameters by type and length */
     int32_t code;                      /* an rt_code instead of the state's */
     int32_t final;                     /* 1: not retryable, as the outcome is not known */

@@ -239,6 +239,10 @@ static const char *long_statement(rt_ctx *ctx, void *subject)
     memset(text, ' ', 100000);
     memcpy(text, "SELEC", 5);
     CHECK(rt_suite_fails(ctx, subject, -RT_EINTERNAL, "SYNTAX_ERROR", RT_SQL(text)));
+    const char *position = rt_error_text(rt_last_error(ctx), "position");
+    if (((const rt_sql_suite *)subject)->dialect == RT_SQL_POSTGRES &&
+        (!position || strcmp(position, "1") != 0))
+        return "the error does not tell where in the statement it is";
     const char *kept = rt_error_text(rt_last_error(ctx), "statement");
     return kept && strlen(kept) <= 2100 ? NULL : "the statement in the error is not cut";
 }

@@ -38,8 +38,9 @@
  *
  * Errors: rt_error.domain is the condition name of the SQLSTATE, upper case (PostgreSQL, appendix
  * A: "UNIQUE_VIOLATION"; "UNKNOWN" without one). rt_error_text(error, …) gives "sqlstate",
- * "constraint", "table", "column", "statement" and "parameters" (their types and lengths); no text
- * of an error tells the value of a parameter.
+ * "constraint", "table", "column", "statement", "parameters" (their types and lengths) and, of
+ * postgres, "position" (where in the statement, in characters from 1); no text of an error tells
+ * the value of a parameter.
  *   -RT_EALREADY_EXISTS      UNIQUE_VIOLATION
  *   -RT_EFAILED_PRECONDITION FOREIGN_KEY_VIOLATION, NOT_NULL_VIOLATION, CHECK_VIOLATION and their
  *                            class, IN_FAILED_SQL_TRANSACTION, READ_ONLY_SQL_TRANSACTION
