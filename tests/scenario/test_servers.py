@@ -1,5 +1,6 @@
 """The servers and the proxy that tests of providers stand on: that they do what their names say."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import time
 import unittest
 
 from databases import Authority, Missing, Postgres, Proxy, Redis, Sentinel
-from deployment import TOP, wait_for
+from deployment import TOP, free_port, wait_for
 
 KIT = os.path.join(TOP, "sdk", "testing")
 LEFT_ALONE = """
@@ -234,6 +235,27 @@ class Between(unittest.TestCase):
         self.assertIn(got, (b"", b"+PO"))  # a reset may overtake what was sent
         self.proxy.heal()
         self.assertEqual(self.ask(self.connect()), b"+PONG\r\n")
+
+    @contextlib.contextmanager
+    def on_its_way(self):
+        """(proxy, server, connection): taken by the proxy, whose server takes nobody yet."""
+        with socket.create_server(("127.0.0.1", free_port()), backlog=0) as server:
+            port = server.getsockname()[1]
+            with socket.create_connection(("127.0.0.1", port)), Proxy(port) as proxy, \
+                    socket.create_connection(("127.0.0.1", proxy.port), 20) as connection:
+                wait_for(lambda: proxy.accepted, "the proxy to take it")
+                yield proxy, server, connection
+
+    def test_who_has_yet_to_reach_the_server_is_cut_too(self):
+        with self.on_its_way() as (proxy, server, connection):
+            proxy.cut()
+            server.accept()[0].close()
+            with self.assertRaises(ConnectionResetError):
+                connection.recv(1)
+
+    def test_a_proxy_is_closed_without_a_word_whatever_is_under_way(self):
+        with self.assertNoLogs("asyncio"), self.on_its_way() as (proxy, _, _):
+            proxy.close()
 
     def test_who_is_refused_is_let_in_again_on_the_same_port(self):
         self.proxy.refuse()
