@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_FRESH 2 /* connections that are made for one command */
+
 struct rt_redis_blocking {
     const rt_redis_settings *settings;
     rt_semaphore *permits; /* one for each connection in use */
@@ -49,13 +51,11 @@ static int fail(rt_ctx *ctx, const rt_redis_link *link, int code, bool sent)
     }
 }
 
-/* `*again`: a connection that had been kept died before the command was sent. */
+/* `*again`: the connection died, and the command was not sent or may be repeated. */
 static int call_on(rt_ctx *ctx, rt_redis_link *link, const rt_redis_arguments *command,
                    rt_redis_replies *replies, bool *again)
 {
     rt_redis_bytes bytes = {0};
-    bool kept = *again;
-    *again = false;
     if (!rt_redis_replies_begin(replies, 1) || !rt_redis_put(&bytes, command))
         return rt_fail(ctx, RT_ERESOURCE_EXHAUSTED, "no memory for a command of redis");
     int result = rt_redis_exchange(ctx, link, &bytes, replies, 0);
@@ -63,17 +63,19 @@ static int call_on(rt_ctx *ctx, rt_redis_link *link, const rt_redis_arguments *c
     rt_redis_bytes_free(&bytes);
     if (result == 0)
         return 0;
-    *again = kept && result == -RT_EUNAVAILABLE && (!sent || command->flags & RT_REDIS_IDEMPOTENT);
+    *again = result == -RT_EUNAVAILABLE && (!sent || command->flags & RT_REDIS_IDEMPOTENT);
     return fail(ctx, link, result, sent);
 }
 
 static int call_once(rt_ctx *ctx, rt_redis_blocking *pool, const rt_redis_arguments *command,
-                     rt_redis_replies *replies, bool *again)
+                     rt_redis_replies *replies, uint32_t *fresh, bool *again)
 {
     rt_redis_link *link = take_idle(pool);
-    *again = link != NULL;
-    if (!link)
+    *again = false;
+    if (!link) {
+        ++*fresh;
         RT_TRY(rt_redis_open(ctx, pool->settings, &link));
+    }
     int result = call_on(ctx, link, command, replies, again);
     give_back(pool, link, replies);
     return result;
@@ -83,12 +85,13 @@ int rt_redis_blocking_call(rt_ctx *ctx, rt_redis_blocking *pool, const rt_redis_
                            rt_redis_replies *replies)
 {
     RT_TRY(rt_semaphore_acquire(ctx, pool->permits));
+    uint32_t fresh = 0;
     bool again;
     int result;
     do {
         rt_redis_replies_end(replies);
-        result = call_once(ctx, pool, command, replies, &again);
-    } while (result < 0 && again);
+        result = call_once(ctx, pool, command, replies, &fresh, &again);
+    } while (result < 0 && again && fresh < MOST_FRESH);
     rt_semaphore_release(pool->permits);
     return result;
 }

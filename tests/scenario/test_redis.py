@@ -273,6 +273,12 @@ QUICK = 'connect_timeout = "300 ms";'
 HASTY = 'connect_timeout = "500 ms"; timeout = "300 ms";'
 
 
+def blocked(server):
+    """`id=7` of each client that waits in a blocking command."""
+    lines = [line.split() for line in server.cli("CLIENT", "LIST").split("\n") if line]
+    return {words[0] for words in lines if "flags=b" in words}
+
+
 class Losses(Case):
     def test_restart(self):
         """a server that is killed is told at once, and used again when it is back"""
@@ -284,7 +290,6 @@ class Losses(Case):
         for _ in range(3):
             answer = self.command(runtime, "PING")
             self.assert_fails(answer, "UNAVAILABLE", True, "Connection refused")
-            self.assertLess(answer["milliseconds"], 4000)
         server.restart()
         self.recovers(runtime, "PING", reply="+PONG")
         self.assertIn("connected to `redis://127.0.0.1:", runtime.log)
@@ -318,15 +323,18 @@ class Losses(Case):
         server, proxy, runtime = self.behind_proxy()
         for idempotent in (False, True):
             waiting = self.begin(runtime, "BLPOP", "queue", "0", blocks=True, idempotent=idempotent)
-            wait_for(lambda: "blocked_clients:1" in server.cli("INFO", "clients"), "it to block")
-            if idempotent:  # only a connection that was kept may have been lost unseen
+            wait_for(lambda: blocked(server), "it to block")
+            before = server.cli("CLIENT", "LIST")
+            proxy.cut()
+            if idempotent:
+                wait_for(lambda: blocked(server) - {line.split()[0] for line in before.split("\n")},
+                         "it to block again")
                 server.cli("RPUSH", "queue", "x")
                 self.assert_reply(waiting.result(), "['queue', 'x']")
                 continue
-            proxy.cut()
             self.assert_fails(waiting.result(), "UNAVAILABLE", False, "was lost",
                               "may have been carried out")
-            wait_for(lambda: "blocked_clients:0" in server.cli("INFO", "clients"), "it to end")
+            wait_for(lambda: not blocked(server), "it to end")
 
     def test_given_up(self):
         """a command that is given up while it blocks ends on the server too"""
