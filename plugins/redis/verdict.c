@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define LONGEST_NAME 24
+#define SCRIPT_HEAD 3                           /* EVAL, the source, the number of keys */
 #define MOST_ARGUMENTS (1024 * 1024)            /* the server's own limits: beyond them it ends */
 #define LONGEST_ARGUMENT (512u * 1024u * 1024u) /* the connection, and so its neighbours */
 
@@ -213,7 +214,10 @@ int rt_redis_check_script(rt_ctx *ctx, const rt_redis_script *script)
     if (script->flags & ~(uint32_t)RT_REDIS_IDEMPOTENT)
         return refuse(ctx, NULL, "a script cannot block");
     RT_TRY(check_texts(ctx, "keys", script->keys, script->key_count));
-    return check_texts(ctx, "arguments", script->arguments, script->argument_count);
+    RT_TRY(check_texts(ctx, "arguments", script->arguments, script->argument_count));
+    if (script->key_count + script->argument_count > MOST_ARGUMENTS - SCRIPT_HEAD)
+        return refuse(ctx, NULL, "the script has more keys and arguments than a command may have");
+    return 0;
 }
 
 /* --- error replies --------------------------------------------------------------------------- */

@@ -427,6 +427,26 @@ static const char *scripts_again(rt_ctx *ctx, void *subject)
         -RT_EINVALID_ARGUMENT);
 }
 
+/* Each of the two alone is one that a command may have. */
+static const char *scripts_too_large(rt_ctx *ctx, void *subject)
+{
+    const rt_redis_conformance *with = subject;
+    static const rt_redis_step after = {"PING", "+PONG"};
+    const uint32_t count = 600 * 1024;
+    const rt_str *texts = rt_alloc(ctx, count * sizeof *texts);
+    const rt_redis_script script = {.size = sizeof script,
+                                    .source = "return 1",
+                                    .keys = texts,
+                                    .key_count = count,
+                                    .arguments = texts,
+                                    .argument_count = count};
+    rt_redis_reply reply;
+    CHECK(rt_conformance_code(ctx, "a script with 1,228,800 keys and arguments",
+                              rt_redis_eval(ctx, with->redis, &script, &reply),
+                              -RT_EINVALID_ARGUMENT));
+    return rt_redis_conformance_steps(ctx, with->redis, &after, 1);
+}
+
 /* --- errors ---------------------------------------------------------------------------------- */
 
 static const char *told(rt_ctx *ctx, void *subject)
@@ -771,6 +791,7 @@ static const rt_conformance_case cases[] = {
     {"a transaction with a wrong command does nothing", aborted},
     {"scripts compute, call and convert", scripted},
     {"a script runs before and after the server knows it", scripts_again},
+    {"a script with more arguments than a command may have is refused", scripts_too_large},
     {"an error has domain, detail and the command's name", told},
     {"commands that change the connection or block unsaid are refused", refusals},
     {"a pipeline or transaction with one of those is refused as a whole", refusals_together},
