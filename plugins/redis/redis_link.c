@@ -8,14 +8,28 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define MOST_READS 32 /* in a row: a megabyte */
+
 /* --- sending and receiving ------------------------------------------------------------------- */
 
 static int wait_ready(rt_ctx *ctx, rt_redis_link *link, uint64_t deadline)
 {
+    link->reads = 0;
     int ready = rt_wait_fd(ctx, link->fd, link->wants, deadline);
     if (ready < 0)
         rt_redis_break(link, ready == -RT_EDEADLINE ? "no reply in time" : "given up");
     return ready < 0 ? ready : 0;
+}
+
+int rt_redis_give_way(rt_ctx *ctx, rt_redis_link *link)
+{
+    if (++link->reads < MOST_READS)
+        return 0;
+    link->reads = 0;
+    int result = rt_sleep(ctx, 0);
+    if (result < 0)
+        rt_redis_break(link, "given up");
+    return result;
 }
 
 static int send_all(rt_ctx *ctx, rt_redis_link *link, rt_redis_bytes *bytes, uint64_t deadline)
@@ -44,12 +58,12 @@ static int receive_some(rt_ctx *ctx, rt_redis_link *link, uint64_t deadline)
         int64_t got = rt_redis_stream_read(link, link->input, sizeof link->input);
         if (got < 0)
             return -RT_EUNAVAILABLE;
-        if (got > 0)
-            return rt_redis_reader_feed(link->reader, link->input, (size_t)got) ==
-                           RT_REDIS_READ_MORE
-                       ? 0
-                       : refuse_bytes(link, RT_REDIS_READ_TOO_LARGE);
-        RT_TRY(wait_ready(ctx, link, deadline));
+        if (got == 0)
+            RT_TRY(wait_ready(ctx, link, deadline));
+        else if (rt_redis_reader_feed(link->reader, link->input, (size_t)got) < 0)
+            return refuse_bytes(link, RT_REDIS_READ_TOO_LARGE);
+        else
+            return rt_redis_give_way(ctx, link);
     }
 }
 

@@ -43,6 +43,7 @@ typedef struct rt_redis_link {
     SSL *tls;
     int fd;
     uint32_t wants; /* RT_READABLE or RT_WRITABLE, where a read or write could not go on */
+    uint32_t reads; /* since others last ran */
     bool broken;
     bool demoted;     /* it said READONLY: no master any more */
     bool transaction; /* MULTI is allowed */
@@ -76,6 +77,8 @@ int rt_redis_stream_open(rt_ctx *ctx, rt_redis_link *link, const rt_redis_settin
 /* Bytes, 0: wait for `wants`, -1: `failure`. */
 int64_t rt_redis_stream_read(rt_redis_link *link, char *bytes, size_t size);
 int64_t rt_redis_stream_write(rt_redis_link *link, const char *bytes, size_t length);
+/* After each read: a server that is faster than we are must not keep the loop from all others. */
+int rt_redis_give_way(rt_ctx *ctx, rt_redis_link *link);
 
 /* Notes why the link is of no use any more; the first reason stays. */
 void rt_redis_break(rt_redis_link *link, const char *why);

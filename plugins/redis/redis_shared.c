@@ -431,8 +431,9 @@ static uint64_t next_look(const struct connection *connection)
 
 static int wait_for_bytes(rt_ctx *ctx, struct connection *connection)
 {
-    const rt_redis_link *link = connection->link;
+    rt_redis_link *link = connection->link;
     uint32_t wants = link->tls ? link->wants : RT_READABLE;
+    link->reads = 0;
     if (wants == RT_WRITABLE && connection->writing)
         return rt_sleep(ctx, RT_MS(1));
     int ready = rt_wait_fd(ctx, link->fd, wants, next_look(connection));
@@ -455,6 +456,7 @@ static int read_all(rt_ctx *ctx, struct connection *connection)
                 refuse_bytes(connection, fed);
             hand_out(ctx, connection);
             expire(connection);
+            RT_TRY(rt_redis_give_way(ctx, link));
         }
         bool drained = got == 0 || (!link->tls && got < (int64_t)sizeof link->input);
         if (!link->broken && drained)
