@@ -138,7 +138,7 @@ void rt_command_rename(rt_call *call)
         rt_out_error(call->out, "ERR no such key");
         return;
     }
-    bool same = from.length == to.length && memcmp(from.data, to.data, to.length) == 0;
+    bool same = rt_str_compare(from, to) == 0;
     bool refused = only_new && rt_key_find(engine, to);
     if (!same && !refused) {
         /* An empty string holds the place, so that nothing is lost when memory is out. */
