@@ -10,7 +10,7 @@ from running import PREFIX, PROBES, TOP
 from test_redis_memory import Case
 
 sys.path.insert(0, os.path.join(TOP, "sdk", "testing"))
-from rt_testing.redis import Redis  # noqa: E402
+from rt_testing import Redis, wait_for  # noqa: E402
 
 SUITE = "/conformance/cache"
 MIB = 1 << 20
@@ -105,11 +105,7 @@ class Lost(CacheCase):
         self.assertEqual(self.compute(runtime), ("OK", "computed", True))
         self.assertEqual(runtime.request("GET", f"{SUITE}/keys")[0], 503)
         server.restart()
-        for _ in range(300):
-            if self.compute(runtime) == ("OK", "computed", False):
-                break
-        else:
-            self.fail("the server is back and is not used")
+        wait_for(lambda: self.compute(runtime) == ("OK", "computed", False), "it to be used again")
 
     def test_foreign(self):
         """a key that holds something else computes, and get says so"""
