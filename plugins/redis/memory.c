@@ -187,6 +187,14 @@ int rt_memory_pipeline(rt_ctx *ctx, rt_memory *memory, const rt_redis_arguments 
     return read_replies(ctx, &memory->out, count, replies);
 }
 
+/* A server that is full refuses to queue what needs memory, and carries out nothing then. */
+static int refuse_transaction(rt_ctx *ctx, const rt_memory *memory)
+{
+    rt_redis_reply reply;
+    RT_TRY(read_replies(ctx, &memory->out, 1, &reply));
+    return settle(ctx, "a command of the transaction", &reply);
+}
+
 int rt_memory_atomic(rt_ctx *ctx, rt_memory *memory, const rt_redis_arguments *commands,
                      uint32_t count, rt_redis_reply *replies)
 {
@@ -198,6 +206,9 @@ int rt_memory_atomic(rt_ctx *ctx, rt_memory *memory, const rt_redis_arguments *c
     for (uint32_t i = 0; i < count; i++)
         if (!rt_engine_check(commands[i].arguments, commands[i].count, &memory->out))
             return rt_redis_fail_reply(ctx, "EXEC", aborted, sizeof aborted - 1);
+    for (uint32_t i = 0; i < count; i++)
+        if (!rt_engine_has_room(&memory->engine, commands[i].arguments[0], &memory->out))
+            return refuse_transaction(ctx, memory);
     for (uint32_t i = 0; i < count; i++)
         rt_engine_run(&memory->engine, commands[i].arguments, commands[i].count, 0, &memory->out);
     serve_waiters(memory);

@@ -217,6 +217,20 @@ bool rt_engine_is_for_scripts(rt_str name)
     return !found || !(found->flags & RT_COMMAND_NO_SCRIPT);
 }
 
+static bool lacks_room(rt_engine *engine, const command *found)
+{
+    return (found->flags & RT_COMMAND_WRITES) && is_full(engine);
+}
+
+bool rt_engine_has_room(rt_engine *engine, rt_str name, rt_output *out)
+{
+    const command *found = find_command(name);
+    if (!found || !lacks_room(engine, found))
+        return true;
+    rt_reply_memory(&(rt_call){.out = out});
+    return false;
+}
+
 enum rt_engine_outcome rt_engine_run(rt_engine *engine, const rt_str *arguments, uint32_t count,
                                      unsigned how, rt_output *out)
 {
@@ -229,7 +243,7 @@ enum rt_engine_outcome rt_engine_run(rt_engine *engine, const rt_str *arguments,
         sweep(engine, SWEPT);
         engine->changes++;
     }
-    if ((found->flags & RT_COMMAND_WRITES) && is_full(engine))
+    if (lacks_room(engine, found))
         rt_reply_memory(&call);
     else
         found->run(&call);

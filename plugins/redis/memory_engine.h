@@ -45,6 +45,8 @@ enum rt_engine_outcome rt_engine_run(rt_engine *engine, const rt_str *arguments,
 bool rt_engine_check(const rt_str *arguments, uint32_t count, rt_output *out);
 /* Whether a script may call it, which is not so of what exists to wait. */
 bool rt_engine_is_for_scripts(rt_str name);
+/* False, with an error behind what is in `out`: the command needs memory and there is none left. */
+bool rt_engine_has_room(rt_engine *engine, rt_str name, rt_output *out);
 /* Replaces in the arguments of a command that blocked what means "from now on"; `room` has
  * RT_ENGINE_ROOM bytes for each argument. */
 enum { RT_ENGINE_ROOM = 44 };

@@ -162,6 +162,9 @@ class Limits(Probe):
         self.assertEqual(refused[0]["code"], "RESOURCE_EXHAUSTED")
         self.assertTrue(refused[0]["err"].startswith("OOM "), refused)
         self.assertEqual(self.run_one(runtime, "get", "k0"), large)
+        transaction = self.run_all(runtime, [("del", "k0"), ("set", "k20", large)], "atomic")
+        self.assertEqual((transaction["code"], transaction["err"][:4]), ("RESOURCE_EXHAUSTED", "OOM "))
+        self.assertEqual(self.run_one(runtime, "exists", "k0"), 1)
         self.assertEqual(self.run_one(runtime, "del", "k0", "k1", "k2"), 3)
         self.assertEqual(self.run_one(runtime, "set", "k20", large), {"ok": "OK"})
 
