@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import pwd
 import re
 import signal
 import sqlite3
@@ -382,6 +383,24 @@ class OnSqlite(Starts, Commands, Connect, Case):
         self.assertEqual(outcome.returncode, 0, outcome.stdout)
         self.assertEqual(self.applied(made), NAMES)
         self.ready(made)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+    def test_where_root_migrates_the_file_is_made_by_the_user_of_the_workers(self):
+        nobody = pwd.getpwnam("nobody")
+        made = self.deploy(environment="production", more='user = "nobody";\n')
+        data = os.path.dirname(made.database.path)
+        for path in (made.folder, made.temporary):
+            os.chmod(path, 0o755)
+        os.chown(data, nobody.pw_uid, nobody.pw_gid)
+        self.expect(made, 0, "up")
+        self.assertEqual({os.stat(os.path.join(data, name)).st_uid for name in os.listdir(data)},
+                         {nobody.pw_uid})
+        self.ready(made)
+        for name in os.listdir(data):
+            os.chown(os.path.join(data, name), 0, 0)
+            os.chmod(os.path.join(data, name), 0o600)
+        _, err = self.expect(made, 1, "status")
+        self.assertRegex(err, r"error\[RT0135\]: `.*notes\.db`, .* cannot be written")
 
 
 class OnPostgres(Starts, Commands, Connect, Case):
