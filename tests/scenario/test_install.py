@@ -273,6 +273,32 @@ class TemplatePlugin(unittest.TestCase):
     def test_its_own_check_passes(self):
         self.assertRegex(self.make("check"), r"Ran 3 tests[^$]*OK")
 
+    def test_with_the_line_that_it_names_its_migrations_are_built_in(self):
+        with open(f"{self.folder}/Makefile", encoding="utf-8") as file:
+            old, new = re.search(r"(?s)\n(order-desk\.so: \S+)\n.*line is to be:  (.*?)\n",
+                                 file.read()).groups()
+        self.change("Makefile", f"\n{old}\n", f"\n{new}\n")
+        self.change("order-desk.c", "#include <rt/rt.h>\n",
+                    '#include <rt/cap/sql.h>\n#include <rt/rt.h>\n#include "migrations.h"\n')
+        self.change("order-desk.c", "RT_SERVES(routes)\n",
+                    'RT_SERVES(routes)\nRT_REQUIRES(sql, 1)\nRT_SLICE("desk")\n')
+        self.change("order-desk.c", "RT_REGISTER(registry)\n{\n", "RT_REGISTER(registry)\n{\n"
+                    "    RT_TRY(rt_slice_register(registry, sql, rt_migrations));\n")
+        os.mkdir(f"{self.folder}/migrations")
+        for number, name in ((1, "create_desks"), (2, "create_chairs")):
+            with open(f"{self.folder}/migrations/000{number}_{name}.sql", "w", encoding="utf-8") as file:
+                file.write(f"CREATE TABLE {name} (id bigint PRIMARY KEY);\n")
+            self.assertRegex(self.make("check"), r"Ran 3 tests[^$]*OK")
+            self.assertTrue(self.is_built_in(name))
+        os.unlink(f"{self.folder}/migrations/0002_create_chairs.sql")
+        self.make()
+        self.assertTrue(self.is_built_in("create_desks"))
+        self.assertFalse(self.is_built_in("create_chairs"))
+
+    def is_built_in(self, name):
+        with open(f"{self.folder}/order-desk.so", "rb") as file:
+            return f"CREATE TABLE {name}".encode() in file.read()
+
     def test_with_rt_integration_its_check_runs_on_real_servers(self):
         self.assertRegex(self.make("check", RT_INTEGRATION="1"), r"Ran 3 tests[^$]*OK")
         self.change("order-desk.c", "#include <rt/rt.h>\n",
