@@ -230,6 +230,7 @@ class Tables(Compiling):
         ("COLUMN(int, quantity)", 'COLUMN(int, quantity, "qty")', "column `quantity`: a prefix is what `id`"),
         ('KEY(id, id, "ord")', "KEY(id, id)", "column `id`: a prefix is what `id`"),
         ("KEY(int, line)", "KEY(int_or_null, line)", "column `line` cannot be of a key"),
+        ("KEY(int, line)", "KEY(json, line)", "column `line` cannot be of a key"),
         ('KEY(id, id, "ord") COLUMN', 'COLUMN(text, id) COLUMN', "orders has no key"),
         ('RT_TABLE(line', "RT_TABLE_WITH_SHADOW(line", "order_lines has two columns"),
     )

@@ -248,8 +248,9 @@ int rt_table_look_up_all(rt_ctx *ctx, struct rt_sql_slot *sql, rt_lookup *lookup
 #define RT_JUDGE_KEY_(type_, name_, ...)   \
     RT_JUDGE_(type_, name_, ##__VA_ARGS__) \
     RT_COLUMN_##type_(RT_JUDGE_KEY_AS_, name_)
-#define RT_JUDGE_KEY_AS_(c_, sql_, flags_, null_, prefixed_, name_) \
-    _Static_assert(!((flags_) & ~RT_COLUMN_ID), "column `" #name_ "` cannot be of a key");
+#define RT_JUDGE_KEY_AS_(c_, sql_, flags_, null_, prefixed_, name_)      \
+    _Static_assert(!((flags_) & ~RT_COLUMN_ID) && (sql_) != RT_SQL_JSON, \
+                   "column `" #name_ "` cannot be of a key");
 #define RT_ONE_MORE_(...) +1
 #define RT_SOFT_(type_, name_, ...) RT_COLUMN_##type_(RT_SOFT_AS_, name_)
 #define RT_SOFT_AS_(c_, sql_, flags_, null_, prefixed_, name_) \
