@@ -159,7 +159,7 @@ class Declarations(Compiling):
                 source = f"{self.folder}/header.c"
                 with open(source, "w", encoding="utf-8") as out:
                     out.write(f"#include <{header}>\nextern int unit_is_not_empty;\n")
-                done = subprocess.run([compiler, *strict, *sdk_flags("--cflags"), "-fsyntax-only",
+                done = subprocess.run([compiler, *STRICT, *sdk_flags("--cflags"), "-fsyntax-only",
                                        source], text=True, stdout=subprocess.PIPE,
                                       stderr=subprocess.STDOUT, timeout=60)
                 self.assertEqual(done.returncode, 0, f"{compiler} {header}:\n{done.stdout}")
