@@ -38,8 +38,11 @@ static void put_time(rt_buffer *out, int64_t microseconds)
 static void put_entry(rt_buffer *out, const rt_migration_entry *entry)
 {
     const rt_applied *applied = entry->applied;
-    rt_buffer_format(out, "  %4u %-24s %s", entry->number, entry->name,
+    rt_buffer name = {0};
+    rt_buffer_visible(&name, entry->name); /* of an unknown one it is what the database says */
+    rt_buffer_format(out, "  %4u %-24s %s", entry->number, name.length ? name.data : "",
                      rt_migration_status_names[entry->status]);
+    rt_buffer_free(&name);
     if (applied) {
         rt_buffer_text(out, entry->status == RT_MIGRATION_APPLIED ? " " : ", applied ");
         put_time(out, applied->applied_at);

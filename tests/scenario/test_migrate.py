@@ -384,6 +384,16 @@ class OnSqlite(Starts, Commands, Connect, Case):
         self.assertEqual(self.applied(made), NAMES)
         self.ready(made)
 
+    def test_what_others_wrote_into_the_table_does_nothing_to_a_terminal(self):
+        made = self.deploy()
+        self.expect(made, 0, "up")
+        made.database.ask("INSERT INTO rt_migrations SELECT slice, 9, char(27) || '[31mred', char(27), "
+                          "applied_at, duration_ms, char(27) FROM rt_migrations WHERE number = 1")
+        for action, status in (("status", 1), ("plan", 1), ("verify", 1), ("up", 1)):
+            out, err = self.expect(made, status, action)
+            self.assertIn("[31mred", out + err)
+            self.assertNotIn("\x1b", out + err)
+
     @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
     def test_where_root_migrates_the_file_is_made_by_the_user_of_the_workers(self):
         nobody = pwd.getpwnam("nobody")
