@@ -215,8 +215,11 @@ int rt_row_read(rt_ctx *ctx, const rt_table *table, rt_column_set set, const rt_
     uint32_t place = 0;
     for (uint32_t i = 0; i < table->column_count; i++) {
         const rt_column *column = &table->columns[i];
-        if (!rt_column_in(column, set))
+        if (!rt_column_in(column, set)) {
+            if (column->flags & RT_COLUMN_DELETED) /* which the table of live rows may not have */
+                set_null(column, row);
             continue;
+        }
         if (place == rows->column_count)
             return wrong_type(ctx, table, column, RT_SQL_NULL);
         uint32_t type = rt_sql_get(rows, index, place)->type;

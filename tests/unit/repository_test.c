@@ -560,8 +560,12 @@ static int move_out_and_back(rt_ctx *ctx, void *argument)
     CU_ASSERT_STRING_EQUAL(page.rows[0].deleted_by, "ben");
     RT_TRY(parcel_restore(ctx, sql, row.id));
     CU_ASSERT_EQUAL(parcel_restore(ctx, sql, row.id), -RT_ENOT_FOUND);
+    memset(&out, 0xff, sizeof out);
     RT_TRY(parcel_find(ctx, sql, row.id, &out));
     CU_ASSERT_TRUE(out.quantity == 4 && out.version == 3 && parcels(ctx, true) == 0);
+    CU_ASSERT_TRUE(out.deleted_at_null == true && out.deleted_at == 0 && !out.deleted_by);
+    RT_TRY(parcel_all(ctx, sql, NULL, &page));
+    CU_ASSERT_TRUE(page.count == 1 && page.rows->deleted_at_null);
     RT_TRY(parcel_delete(ctx, sql, row.id));
     RT_TRY(parcel_purge(ctx, sql, NOON, &purged));
     CU_ASSERT_EQUAL(purged, 0);
