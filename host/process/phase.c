@@ -31,6 +31,14 @@ void rt_phase_release(rt_phase_run *run)
     free(run);
 }
 
+/* A cause that the error itself quotes is not said again. */
+static const char *cause_of(const rt_error *error)
+{
+    const char *cause =
+        error->cause && error->cause != error && error->cause->message ? error->cause->message : "";
+    return error->message && strstr(error->message, cause) ? "" : cause;
+}
+
 static void describe_error(rt_buffer *text, const rt_error *error)
 {
     rt_buffer_text(text, error->message ? error->message : rt_code_name(error->code));
@@ -38,8 +46,8 @@ static void describe_error(rt_buffer *text, const rt_error *error)
         rt_buffer_format(text, " (%s)", error->detail);
     if (error->hint)
         rt_buffer_format(text, "; %s", error->hint);
-    if (error->cause && error->cause != error && error->cause->message)
-        rt_buffer_format(text, ", because %s", error->cause->message);
+    if (*cause_of(error))
+        rt_buffer_format(text, ", because %s", cause_of(error));
 }
 
 static char *describe(const rt_phase_run *run, const rt_exit *exit)

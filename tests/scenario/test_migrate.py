@@ -176,6 +176,7 @@ class Starts:
         made = self.deploy("notes-broken")
         self.refused(made, BEHIND, "[RT0717]", "migration 2 `add_stars` of slice `notes` failed",
                      "nowhere", "nothing of it stays")
+        self.assertNotIn(", because ", made.last_line())
         self.assertEqual(self.applied(made), NAMES[:1])
         build(made, "notes")
         self.ready(made)
