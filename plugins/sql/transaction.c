@@ -30,7 +30,8 @@ struct rt_tx_hold {
     rt_ctx *holder; /* of the turn */
     rt_mutex *turn;
     uint32_t depth;
-    bool kept; /* its address is the key by which the holder's own units are known */
+    uintptr_t kept, keeps; /* the one that lasts, of how many; the address of `kept` is the key by
+                              which the holder's own units are known */
     bool open;
     bool ending; /* only the finalizer may go on */
     struct hooks hooks;
@@ -123,7 +124,7 @@ int rt_tx_after_commit(rt_ctx *ctx, const rt_sql_hook *given)
 
 static int lock(rt_ctx *ctx, rt_tx_hold *level)
 {
-    if (level->kept && rt_context_value(ctx, &level->kept))
+    if (level->kept && (uintptr_t)rt_context_value(ctx, &level->kept) == level->kept)
         return refuse(ctx, "OBJECT_IN_USE", "a stream or a copy is open in the transaction",
                       "close it first, or read into memory with `query`");
     RT_TRY(rt_mutex_lock(ctx, level->turn));
@@ -178,14 +179,14 @@ void rt_tx_release(rt_ctx *ctx)
 rt_tx_hold *rt_tx_keep(rt_ctx *ctx)
 {
     rt_tx_hold *level = ambient(ctx);
-    rt_set_context_value(ctx, &level->kept, level);
-    level->kept = true;
+    level->kept = ++level->keeps;
+    rt_set_context_value(ctx, &level->kept, (void *)level->kept);
     return level;
 }
 
 void rt_tx_let_go(rt_tx_hold *hold)
 {
-    hold->kept = false;
+    hold->kept = 0;
     unlock(hold);
 }
 

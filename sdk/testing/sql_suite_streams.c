@@ -361,6 +361,42 @@ static const char *beside_in_transaction(rt_ctx *ctx, void *subject)
     return rt_suite_notes(ctx, suite, story->number + 1);
 }
 
+static int stream_for_a_while(rt_ctx *ctx, void *argument)
+{
+    rt_sql_story *story = argument;
+    struct reading reading;
+    TELL(story, open_stream(ctx, story->suite, &reading, RT_SQL(MANY_LAZY_ROWS)));
+    RT_TRY(rt_story_say(ctx, story->first));
+    RT_TRY(rt_sleep(ctx, RT_MS(20)));
+    TELL(story, close_stream(ctx, story->suite, &reading));
+    return 0;
+}
+
+/* Who had a stream of his own before waits for another's as everybody does. */
+static int write_beside_another(rt_ctx *ctx, void *argument)
+{
+    rt_sql_story *story = argument;
+    struct reading reading;
+    TELL(story, open_stream(ctx, story->suite, &reading, RT_SQL(MANY_LAZY_ROWS)));
+    TELL(story, close_stream(ctx, story->suite, &reading));
+    rt_task *task = rt_spawn(ctx, stream_for_a_while, story);
+    RT_TRY(rt_story_hear(ctx, story->first));
+    int code = rt_suite_note(ctx, story->suite, 1, "waited");
+    if (code < 0)
+        rt_story_complain(story, rt_conformance_code(ctx, "a statement", code, 0));
+    return rt_join(ctx, task);
+}
+
+static const char *beside_another(rt_ctx *ctx, void *subject)
+{
+    rt_sql_story *story = rt_story_open(ctx, subject);
+    CHECK(rt_suite_ledger(ctx, subject));
+    int code = rt_sql_tx(ctx, story->suite->sql, write_beside_another, story);
+    CHECK(story->complaint);
+    CHECK(rt_conformance_code(ctx, "a transaction", code, 0));
+    return rt_suite_notes(ctx, subject, 1);
+}
+
 static int leave_in_transaction(rt_ctx *ctx, void *argument)
 {
     rt_sql_story *story = argument;
@@ -399,6 +435,7 @@ static const rt_conformance_case cases[] = {
     {"statements run between the pieces of a stream", with_statements},
     {"a stream belongs to the transaction around it", in_transaction},
     {"a statement beside a stream of its transaction runs or is refused", beside_in_transaction},
+    {"a statement beside another's stream of the transaction waits for its end", beside_another},
     {"a stream abandoned in a transaction does not outlive it", abandoned_in_transaction},
 };
 const rt_sql_area rt_sql_streams_area = {cases, COUNT_OF(cases)};
