@@ -179,6 +179,8 @@ static void finish(rt_ctx *ctx, void *argument)
     rt_sql_stream *stream = argument;
     if (stream->magic != MAGIC)
         return;
+    if (stream->busy) /* nobody will read what is being spilled */
+        atomic_store(&stream->lease.connection->stop, -RT_ECANCELED);
     wait_for_turn(ctx, stream);
     if (stream->statement && run(ctx, stream, end_in_pool) < 0 && stream->statement)
         end_in_pool(stream);
