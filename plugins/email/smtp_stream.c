@@ -1,8 +1,8 @@
+#include "net/resolve.h"
 #include "smtp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -40,35 +40,15 @@ static int wait_ready(rt_ctx *ctx, rt_smtp *connection, uint32_t events)
 
 /* --- connecting ------------------------------------------------------------------------------ */
 
-struct lookup {
-    const char *host;
+static int resolve(rt_ctx *ctx, rt_smtp *connection, struct addrinfo **found)
+{
     char port[8];
-    struct addrinfo *found;
-    int error;
-};
-
-static int look_up(void *argument)
-{
-    struct lookup *lookup = argument;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    lookup->error = getaddrinfo(lookup->host, lookup->port, &hints, &lookup->found);
-    return 0;
-}
-
-/* Resolving blocks, so it goes to the thread pool; an address that is a number needs no thread. */
-static int resolve(rt_ctx *ctx, rt_smtp *connection, struct lookup *lookup)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
-    snprintf(lookup->port, sizeof lookup->port, "%u", connection->server->port);
-    lookup->host = connection->server->host;
-    if (getaddrinfo(lookup->host, lookup->port, &hints, &lookup->found) == 0)
-        return 0;
-    int result = rt_blocking(ctx, look_up, lookup);
-    if (result < 0)
-        return wait_failed(ctx, connection, result);
-    if (lookup->error)
-        return unavailable(ctx, connection, "cannot resolve", gai_strerror(lookup->error));
-    return 0;
+    const char *why;
+    snprintf(port, sizeof port, "%u", connection->server->port);
+    int result = rt_resolve(ctx, connection->server->host, port, found, &why);
+    if (result == -RT_EUNAVAILABLE)
+        return unavailable(ctx, connection, "cannot resolve", why);
+    return result < 0 ? wait_failed(ctx, connection, result) : 0;
 }
 
 /* 0, an errno (positive), or -RT_E…. */
@@ -120,12 +100,10 @@ static int connect_any(rt_ctx *ctx, rt_smtp *connection, const struct addrinfo *
 
 int rt_smtp_connect(rt_ctx *ctx, rt_smtp *connection)
 {
-    struct lookup lookup = {0};
-    int result = resolve(ctx, connection, &lookup);
-    if (result == 0)
-        result = connect_any(ctx, connection, lookup.found);
-    if (lookup.found)
-        freeaddrinfo(lookup.found);
+    struct addrinfo *found;
+    RT_TRY(resolve(ctx, connection, &found));
+    int result = connect_any(ctx, connection, found);
+    freeaddrinfo(found);
     return result;
 }
 

@@ -1,9 +1,9 @@
 /* The socket of a link, and TLS on it. */
+#include "net/resolve.h"
 #include "redis_link.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -40,34 +40,15 @@ int rt_redis_connect_failed(rt_ctx *ctx, const rt_redis_link *link, const char *
 
 /* --- connecting ------------------------------------------------------------------------------ */
 
-struct lookup {
-    const char *host;
+static int resolve(rt_ctx *ctx, rt_redis_link *link, struct addrinfo **found)
+{
     char port[8];
-    struct addrinfo *found;
-    int error;
-};
-
-static int look_up(void *argument)
-{
-    struct lookup *lookup = argument;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    lookup->error = getaddrinfo(lookup->host, lookup->port, &hints, &lookup->found);
-    return 0;
-}
-
-/* Resolving blocks, so it goes to the thread pool; an address that is a number needs no thread. */
-static int resolve(rt_ctx *ctx, rt_redis_link *link, struct lookup *lookup)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
-    snprintf(lookup->port, sizeof lookup->port, "%u", link->address.port);
-    lookup->host = link->address.host;
-    if (getaddrinfo(lookup->host, lookup->port, &hints, &lookup->found) == 0)
-        return 0;
-    RT_TRY(rt_blocking(ctx, look_up, lookup));
-    if (lookup->error)
-        return rt_redis_unavailable(ctx, link, "cannot resolve", gai_strerror(lookup->error),
-                                    "check the host in `url`");
-    return 0;
+    const char *why;
+    snprintf(port, sizeof port, "%u", link->address.port);
+    int result = rt_resolve(ctx, link->address.host, port, found, &why);
+    return result == -RT_EUNAVAILABLE
+               ? rt_redis_unavailable(ctx, link, "cannot resolve", why, "check the host in `url`")
+               : result;
 }
 
 /* 0, an errno (positive), or -RT_E…. */
@@ -147,12 +128,10 @@ static void tune(const rt_redis_link *link, uint64_t keepalive)
 
 static int connect_inet(rt_ctx *ctx, rt_redis_link *link, uint64_t keepalive, uint64_t deadline)
 {
-    struct lookup lookup = {0};
-    int result = resolve(ctx, link, &lookup);
-    if (result == 0)
-        result = connect_any(ctx, link, lookup.found, deadline);
-    if (lookup.found)
-        freeaddrinfo(lookup.found);
+    struct addrinfo *found;
+    RT_TRY(resolve(ctx, link, &found));
+    int result = connect_any(ctx, link, found, deadline);
+    freeaddrinfo(found);
     if (result == 0)
         tune(link, keepalive);
     return result;

@@ -1,13 +1,13 @@
 /* One connection. Names are resolved in the thread pool and handed to libpq as addresses, with the
  * name beside them for the certificate. Hosts and addresses are tried here, one after the other,
  * and not by libpq: so each gets its share of the time, and a dead first one leaves some. */
+#include "net/resolve.h"
 #include "postgres.h"
 #include "postgres_options.h"
 #include "statement.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,29 +167,6 @@ static int try_address(rt_ctx *ctx, struct attempt *attempt, const rt_pg_host *h
 
 /* --- names ----------------------------------------------------------------------------------- */
 
-struct lookup {
-    const rt_pg_host *host;
-    struct addrinfo *found;
-    int error;
-};
-
-static int look_up(void *argument)
-{
-    struct lookup *lookup = argument;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    lookup->error = getaddrinfo(lookup->host->name, lookup->host->port, &hints, &lookup->found);
-    return 0;
-}
-
-static int is_number(const rt_pg_host *host)
-{
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *found;
-    if (getaddrinfo(host->name, NULL, &hints, &found) != 0)
-        return 0;
-    freeaddrinfo(found);
-    return 1;
-}
-
 static uint32_t count_of(const struct addrinfo *address)
 {
     uint32_t count = 0;
@@ -217,18 +194,19 @@ static int try_addresses(rt_ctx *ctx, struct attempt *attempt, const rt_pg_host 
 static int try_host(rt_ctx *ctx, struct attempt *attempt, const rt_pg_host *host, uint64_t deadline,
                     PGconn **connected)
 {
-    if (host->address || host->name[0] == '/' || host->name[0] == '@' || is_number(host))
+    if (host->address || host->name[0] == '/' || host->name[0] == '@')
         return try_address(ctx, attempt, host, deadline, connected);
-    struct lookup lookup = {.host = host};
-    RT_TRY(rt_blocking(ctx, look_up, &lookup));
-    if (lookup.error) {
+    struct addrinfo *found;
+    const char *why;
+    int result = rt_resolve(ctx, host->name, host->port, &found, &why);
+    if (result == -RT_EUNAVAILABLE) {
         attempt->state = "08001";
-        attempt->reason =
-            rt_format(ctx, "cannot resolve `%s`: %s", host->name, gai_strerror(lookup.error));
+        attempt->reason = rt_format(ctx, "cannot resolve `%s`: %s", host->name, why);
         return 0;
     }
-    int result = try_addresses(ctx, attempt, host, lookup.found, deadline, connected);
-    freeaddrinfo(lookup.found);
+    RT_TRY(result);
+    result = try_addresses(ctx, attempt, host, found, deadline, connected);
+    freeaddrinfo(found);
     return result;
 }
 
