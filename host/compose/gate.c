@@ -81,8 +81,9 @@ static void explain_offence(rt_composer *composer, const struct offence *offence
                 offence->consumers);
     if (offence->candidate->condition)
         rt_note(diagnostic, "it is development-only because %s", offence->candidate->condition);
+    const char *or_change = offence->candidate->condition ? "change that setting, or " : "";
     if (list)
-        rt_help(diagnostic, "configure one of: %s%s", list, acknowledge);
+        rt_help(diagnostic, "%sconfigure one of: %s%s", or_change, list, acknowledge);
     else if (offence->candidate->condition)
         rt_help(diagnostic, "change that setting%s", acknowledge);
     else if (!offence->provides && rt_node_member(composer->tree, "load"))

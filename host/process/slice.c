@@ -57,7 +57,7 @@ static int refuse_missing(rt_running *running, const rt_migrations *state)
     rt_buffer text = {0};
     rt_migrations_tell_missing(state, &text);
     rt_buffer_format(&text,
-                     "\n`rtctl migrate up --config …` applies what is missing, and so does a "
+                     "; `rtctl migrate up --config …` applies what is missing, and so does a "
                      "start with `migrate = \"auto\"` in the group of `%s`",
                      running->plan->name);
     int result = refuse(running, RT_D_MIGRATIONS_MISSING, text.data);
@@ -68,9 +68,10 @@ static int refuse_missing(rt_running *running, const rt_migrations *state)
 static const char *way_out(const rt_running *running)
 {
     return running->runtime->plan->environment <= RT_TEST
-               ? "\nwhat was applied is never changed: put the old text back and write another "
-                 "migration, or, while nothing in it matters, begin with an empty database"
-               : "\nrun the build that the database was migrated by, or a later one";
+               ? "; what was applied is never changed: put the old text back, or the file that is "
+                 "gone, and write another migration; or, while nothing in it matters, begin with "
+                 "an empty database"
+               : "; run the build that the database was migrated by, or a later one";
 }
 
 /* A newer build may migrate while this one still serves: its workers are replaced all the same, as

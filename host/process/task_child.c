@@ -173,7 +173,7 @@ static void judge_health(rt_ctx *ctx, rt_running *running)
     if (running->lifecycle.health)
         rt_run_phase(ctx, running, RT_PHASE_HEALTH, ask_health, RT_D_PROVIDER_UNHEALTHY);
     else if (running->lifecycle.start)
-        rt_problem(running, RT_D_PROVIDER_WORKS, "it started");
+        rt_problem(running, RT_D_PROVIDER_WORKS, "it started, and cannot be asked how it is");
 }
 
 /* One that starts with its first use, too. Of a slice of its own nothing is applied by that. */
@@ -247,6 +247,8 @@ static void judge_missing(rt_running *running, const rt_migrations *state, bool 
 {
     rt_buffer text = {0};
     rt_migrations_tell_missing(state, &text);
+    if (!is_information)
+        rt_buffer_text(&text, "; `rtctl migrate up --config …` applies what is missing");
     rt_problem(running, is_information ? RT_D_MIGRATIONS_WAIT : RT_D_MIGRATIONS_MISSING, "%s",
                text.data);
     rt_buffer_free(&text);

@@ -6,6 +6,7 @@
 #include "postgres_options.h"
 #include "statement.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -17,14 +18,19 @@
 
 /* --- words ----------------------------------------------------------------------------------- */
 
+/* On one line, each gap one blank. */
 const char *rt_pg_words(rt_ctx *ctx, const char *text)
 {
-    size_t length = text ? strlen(text) : 0;
-    char *line = rt_format(ctx, "%s", text ? text : "");
-    for (char *at = line; (at = strchr(at, '\n'));)
-        *at = at[1] ? ' ' : '\0';
-    while (length && (line[length - 1] == ' ' || line[length - 1] == '\0'))
-        line[--length] = '\0';
+    char *line = rt_format(ctx, "%s", text ? text : ""), *end = line;
+    for (const char *from = line; *from; from++) {
+        if (!isspace((unsigned char)*from))
+            *end++ = *from;
+        else if (end > line && end[-1] != ' ')
+            *end++ = ' ';
+    }
+    if (end > line && end[-1] == ' ')
+        end--;
+    *end = '\0';
     return line;
 }
 

@@ -8,6 +8,7 @@ was installed).
 
 import argparse
 import os
+import signal
 import sys
 import time
 import unittest
@@ -87,6 +88,8 @@ def load(files, patterns):
 
 
 def main():
+    # A shell that starts this in the background has it ignored, and all that is started from here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("-k", dest="patterns", action="append", default=[], metavar="PATTERN")
