@@ -124,9 +124,9 @@ static int compare_tables(rt_ctx *ctx, rt_running *running, const rt_migrate_job
     return result;
 }
 
-static int open_slice(rt_ctx *ctx)
+static int judge_and_mend(rt_ctx *ctx, void *argument)
 {
-    rt_running *running = (rt_running *)ctx->instance;
+    rt_running *running = argument;
     const char *who = running->runtime->plan->host.name;
     rt_migrate_job job = rt_slice_job(running, rt_slice_applied_by(rt_unit_arena(ctx), who));
     uint64_t began = rt_host_now();
@@ -137,6 +137,13 @@ static int open_slice(rt_ctx *ctx)
     rt_log_host(RT_LOG_DEBUG, "module `%s`: the database of slice `%s` is as it should be, %.1f ms",
                 running->plan->name, running->plan->slice, (double)(rt_host_now() - began) / 1e6);
     return 0;
+}
+
+/* In one span: each statement would be a trace of its own. */
+static int open_slice(rt_ctx *ctx)
+{
+    rt_run_options options = {.size = sizeof options, .name = "slice.open"};
+    return rt_host_run(ctx, &options, judge_and_mend, ctx->instance);
 }
 
 bool rt_slice_open(rt_ctx *ctx, rt_running *running)

@@ -408,7 +408,7 @@ class Browser(Devtools):
     def test_filters_leave_what_matches(self):
         self.start()
         seen = self.play_quietly("filters")
-        self.assertEqual(seen["all"], ["/refused", "/orders/nowhere", "/hello"])
+        self.assertEqual(seen["all"], ["/refused", "/orders/nowhere", "/hello", "slice.open"])
         self.assertEqual(seen["status"], ["/orders/nowhere"])
         self.assertEqual(seen["route"], ["/hello"])
         self.assertEqual(seen["text"], ["/orders/nowhere"])
