@@ -86,6 +86,15 @@ def tree(root):
     return found
 
 
+def stands(process):
+    """Whether it runs no more: a signal that stops takes a moment to arrive."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] in "TtZX"
+    except OSError:
+        return True
+
+
 def send(processes, number):
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
@@ -208,6 +217,7 @@ class Server:
         stopped = []
         while found := [process for process in self.processes() if process not in stopped]:
             send(found, signal.SIGSTOP)
+            wait_for(lambda: all(stands(process) for process in found), "processes that stand still")
             stopped += found
         return stopped
 
